@@ -1,0 +1,186 @@
+"""What staff do to chargers and sessions from their pages. A GET only asks: links may be followed by machines."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.validators import RegexValidator
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from chargers.choices import CallResult, CallState, SessionStatus, StopReason
+from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall
+from chargers.services import commands, lifecycle
+from chargers.services.cdrs import credit_cdr
+from infrastructure.models import Charger
+
+RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
+
+
+def reason_of(call: OutgoingCall) -> str:
+    """Why a call ended as it did, in our words or the charger's."""
+    answer = call.answer or {}
+    return str(answer.get("reason") or answer.get("description") or answer.get("status") or "")
+
+
+def ocpp_address(charger: Charger) -> str:
+    return f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ocpp/{charger.identity}"
+
+
+class Pages:
+    """What the mixins need of the model's admin."""
+
+    admin_site: Any
+    get_object: Callable[..., Any]
+
+    def _object(self, request: HttpRequest, object_id: str) -> Any:
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        return obj
+
+    def _page(
+        self, request: HttpRequest, obj: Model, title: str, template: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        name = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"
+        shared = {"title": f"{obj}: {title}", "button": title, "back_url": reverse(name, args=[obj.pk])}
+        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **shared, **context})
+
+
+class StopActions(Pages):
+    """Stopping a session, from the list and from its own page."""
+
+    actions = ["stop_charging"]
+    actions_detail = ["stop_now"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        is_running = ChargingSession.objects.filter(pk=object_id, status__in=RUNNING).exists()
+        return [one for one in actions if is_running or not one.action_name.endswith("_stop_now")]
+
+    def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("chargers.change_chargingsession")
+
+    @action(description="Stop charging", permissions=["operate"])
+    def stop_charging(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> None:
+        for session in queryset.filter(status__in=RUNNING):
+            _stop(request, session)
+        if not queryset.filter(status__in=RUNNING).exists():
+            messages.info(request, "Nothing that you chose is running.")
+
+    @action(description="Stop charging", url_path="stop", icon="stop_circle", permissions=["operate"])
+    def stop_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        session: ChargingSession = self._object(request, object_id)
+        if request.method == "POST":
+            if session.status in RUNNING:
+                _stop(request, session)
+            return HttpResponseRedirect(reverse("admin:chargers_chargingsession_change", args=[session.pk]))
+        explanation = (
+            "The charger ends the transaction, the driver can unplug, and the session is billed up to then."
+            if session.status == SessionStatus.ACTIVE
+            else "The car has not been plugged in. The session is given up and nothing is billed."
+        )
+        return self._page(
+            request, session, "Stop charging", "chargers/confirm.html", {"explanation": explanation, "is_danger": True}
+        )
+
+
+def _stop(request: HttpRequest, session: ChargingSession) -> None:
+    try:
+        call = commands.request_stop(session, StopReason.STAFF, timezone.now() + settings.COMMAND_TIMEOUT)
+    except ChargingSession.DoesNotExist as error:
+        messages.error(request, f"Session {session} cannot be stopped: {error}")
+        return
+    if call.state != CallState.DONE:
+        messages.success(request, f"{call.charger.identity} is asked to stop session {session}.")
+    elif call.result == CallResult.ACCEPTED:
+        messages.success(request, f"Session {session} is given up: its car had not been plugged in.")
+    else:
+        messages.error(request, f"Session {session} runs on: {reason_of(call)}")
+
+
+class PasswordForm(forms.Form):
+    password = forms.CharField(
+        required=False,
+        min_length=16,
+        max_length=40,
+        validators=[RegexValidator(r"^[\x21-\x7e]*$", "Use letters, digits and signs of ASCII, without spaces.")],
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        label="Your own password",
+        help_text="16 to 40 printable characters without spaces. Empty: we make one.",
+    )
+
+
+class PasswordActions(Pages):
+    """A new password of a charger: explained, asked for, shown once."""
+
+    actions_detail = ["new_password"]
+    actions_row = ["new_password"]
+
+    def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("chargers.change_chargerconnection")
+
+    @action(description="Set a new password", url_path="password", icon="key", permissions=["operate"])
+    def new_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        connection: ChargerConnection = self._object(request, object_id)
+        form = PasswordForm(request.POST if request.method == "POST" else None)
+        context: dict[str, Any] = {"form": form, "connection": connection, "charger": connection.charger}
+        context["title"] = f"{connection.charger}: Set a new password"
+        if form.is_valid():
+            context["password"] = _renew(connection.charger, form.cleaned_data["password"])
+            context["address"] = ocpp_address(connection.charger)
+        answer = self._page(request, connection, "Set a new password", "chargers/password.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+def _renew(charger: Charger, own: str) -> str:
+    if not own:
+        return lifecycle.renew_password(charger)
+    lifecycle.set_password(charger, own)
+    return own
+
+
+class CreditForm(forms.Form):
+    reason = forms.CharField(
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(),
+        label="Reason",
+        help_text="The partner reads it in the credit CDR, for example: Charged by mistake, the cable was defective.",
+    )
+
+
+class CreditActions(Pages):
+    """Taking a CDR back with a credit CDR."""
+
+    actions_detail = ["credit"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        can_be_credited = CDR.objects.filter(pk=object_id, is_credit=False, credits=None).exists()
+        return [one for one in actions if can_be_credited or not one.action_name.endswith("_credit")]
+
+    def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("chargers.change_cdr")
+
+    @action(description="Credit", url_path="credit", icon="undo", permissions=["operate"])
+    def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        cdr: CDR = self._object(request, object_id)
+        form = CreditForm(request.POST if request.method == "POST" else None)
+        if form.is_valid() and not cdr.is_credit:
+            credit = credit_cdr(cdr, form.cleaned_data["reason"])
+            messages.success(request, f"Credit CDR {credit.uid} is written and on its way to the partner.")
+            return HttpResponseRedirect(reverse("admin:chargers_cdr_change", args=[credit.pk]))
+        explanation = (
+            "A credit CDR with the negated total cost goes to the partner, which gives the money back. The CDR itself "
+            "stays as it is. The driver's invoice is not changed: send a credit note yourself."
+        )
+        context = {"explanation": explanation, "is_danger": True, "form": form}
+        return self._page(request, cdr, "Credit", "chargers/confirm.html", context)

@@ -1,0 +1,160 @@
+"""Reservations, and the connector that a driver's cable is stuck in."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from chargers.admin_actions import Pages, reason_of
+from chargers.choices import CallState, ReservationState
+from chargers.models import ChargerConnection, Reservation
+from chargers.services import commands, reserving
+from infrastructure.admin_base import ReadOnlyAdmin
+from infrastructure.admin_display import display, link
+from infrastructure.models import EVSE, Charger
+from infrastructure.panels import Panel
+
+STATE_COLOURS: dict[str, str] = {
+    ReservationState.PENDING: "info",
+    ReservationState.ACCEPTED: "success",
+    ReservationState.USED: "default",
+    ReservationState.EXPIRED: "warning",
+    ReservationState.CANCELLED: "warning",
+    ReservationState.REJECTED: "danger",
+}
+
+
+class CancelActions(Pages):
+    """Taking a reservation back, from the list and from its own page."""
+
+    actions = ["cancel_reservations"]
+    actions_detail = ["cancel_now"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        is_open = Reservation.objects.filter(pk=object_id, state=ReservationState.ACCEPTED).exists()
+        return [one for one in actions if is_open or not one.action_name.endswith("_cancel_now")]
+
+    def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("chargers.change_reservation")
+
+    @action(description="Cancel reservation", permissions=["operate"])
+    def cancel_reservations(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
+        for reservation in queryset:
+            _cancel(request, reservation)
+
+    @action(description="Cancel reservation", url_path="cancel", icon="event_busy", permissions=["operate"])
+    def cancel_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        reservation: Reservation = self._object(request, object_id)
+        if request.method == "POST":
+            _cancel(request, reservation)
+            return HttpResponseRedirect(reverse("admin:chargers_reservation_change", args=[reservation.pk]))
+        explanation = (
+            "The EVSE is free for everybody again, the driver's partner is told, and nothing is billed for the time "
+            "that it was reserved."
+        )
+        context = {"explanation": explanation, "is_danger": True}
+        return self._page(request, reservation, "Cancel reservation", "chargers/confirm.html", context)
+
+
+def _cancel(request: HttpRequest, reservation: Reservation) -> None:
+    if reserving.cancel_reservation(reservation):
+        messages.success(request, f"Reservation {reservation} is cancelled, and its partner is told.")
+    else:
+        messages.error(request, f"Reservation {reservation} is {reservation.get_state_display().lower()}.")
+
+
+class ReservationAdmin(CancelActions, ReadOnlyAdmin):
+    list_display = ["reservation_id", "state_label", "place", "session_link", "created_at", "expires_at", "ended_at"]
+    list_filter = ["state", "created_at"]
+    list_select_related = ["charger", "session"]
+    search_fields = ["reservation_id", "charger__identity", "session__uid", "session__authorization_reference"]
+    search_help_text = "Partner's reservation id, charger identity, session id or authorization reference"
+    date_hierarchy = "created_at"
+    fields = [
+        "reservation_id",
+        "state_label",
+        "location",
+        "place",
+        "session_link",
+        "id_tag",
+        "number",
+        "created_at",
+        "expires_at",
+        "ended_at",
+    ]
+
+    @display(description="state", label=STATE_COLOURS, ordering="state")
+    def state_label(self, reservation: Reservation) -> tuple[str, str]:
+        return reservation.state, reservation.get_state_display()
+
+    @display(description="charger", ordering="charger__identity")
+    def place(self, reservation: Reservation) -> str:
+        if reservation.charger is None:
+            return "no longer configured"
+        return f"{reservation.charger.identity} / {reservation.evse_number or 'any'}"
+
+    @display(description="session")
+    def session_link(self, reservation: Reservation) -> str:
+        return str(link(reservation.session))
+
+    @display(description="id tag")
+    def id_tag(self, reservation: Reservation) -> str:
+        return reservation.session.id_tag
+
+    @display(description="number at the charger")
+    def number(self, reservation: Reservation) -> int:
+        return reservation.pk
+
+
+class UnlockForm(forms.Form):
+    evse = forms.ModelChoiceField(EVSE.objects.none(), empty_label=None, label="EVSE", widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, charger: Charger, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["evse"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = charger.evses.order_by("number")
+
+
+class UnlockActions(Pages):
+    """Letting go of a stuck cable, for whoever talks to the driver."""
+
+    @action(description="Unlock connector", url_path="unlock", icon="lock_open", permissions=["operate"])
+    def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        connection: ChargerConnection = self._object(request, object_id)
+        data = request.POST if request.method == "POST" else None
+        form = UnlockForm(connection.charger, data, initial={"evse": request.GET.get("evse")})
+        if form.is_valid():
+            _unlock(request, form.cleaned_data["evse"])
+            return HttpResponseRedirect(reverse("admin:chargers_chargerconnection_change", args=[connection.pk]))
+        explanation = "The charger lets go of the cable. A session that runs there ends and is billed up to then."
+        context = {"explanation": explanation, "form": form, "is_danger": True}
+        return self._page(request, connection, "Unlock connector", "chargers/confirm.html", context)
+
+
+def _unlock(request: HttpRequest, evse: EVSE) -> None:
+    call = commands.request_unlock(evse, timezone.now() + settings.COMMAND_TIMEOUT)
+    if call.state == CallState.DONE:
+        messages.error(request, f"{evse} stays locked: {reason_of(call)}")
+    else:
+        messages.success(request, format_html("{} is asked to unlock: {}.", evse, link(call, "see its answer")))
+
+
+def unlock_panel(evse: EVSE, request: HttpRequest) -> Iterable[Panel]:
+    """The way to unlock from the EVSE's own page."""
+    connection = ChargerConnection.objects.filter(charger=evse.charger_id).first()
+    if connection is None or not request.user.has_perm("chargers.change_chargerconnection"):
+        return
+    address = reverse("admin:chargers_chargerconnection_unlock", args=[connection.pk])
+    anchor = '<p><a href="{}?evse={}" class="text-link">Unlock connector</a> lets go of a stuck cable.</p>'
+    yield "Cable", format_html(anchor, address, evse.pk)

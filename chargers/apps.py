@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+
+
+class ChargersConfig(AppConfig):
+    name = "chargers"
+    verbose_name = "Charging"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from chargers.services import lifecycle, protection
+        from infrastructure.models import EVSE, Charger, Connector
+        from infrastructure.services import masterdata
+
+        masterdata.on_change(Charger, lifecycle.create_connection)
+        masterdata.on_delete_check(Charger, protection.refuse_while_charging)
+        masterdata.on_delete_check(EVSE, protection.refuse_while_charging)
+        masterdata.on_delete_check(Connector, protection.refuse_while_charging)

@@ -1,0 +1,35 @@
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from chargers.choices import CallAction, CallResult, CallState
+from chargers.models.session import ChargingSession
+from infrastructure.choices import as_choices
+from infrastructure.models import Charger
+
+
+class OutgoingCall(models.Model):
+    """A request to a charger. The row is the message; the channel layer only wakes the socket's process up."""
+
+    charger = models.ForeignKey(Charger, on_delete=models.CASCADE, related_name="calls")
+    session = models.ForeignKey(ChargingSession, null=True, blank=True, on_delete=models.CASCADE, related_name="calls")
+    action = models.CharField(max_length=24, choices=as_choices(CallAction))
+    payload = models.JSONField(default=dict)
+    state = models.CharField(max_length=7, choices=as_choices(CallState), default=CallState.PENDING)
+    result = models.CharField(max_length=20, blank=True, choices=as_choices(CallResult))
+    answer = models.JSONField(null=True, blank=True, help_text="What the charger answered, or the error in words.")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    operator_path = "charger__location__operator"
+
+    class Meta:
+        verbose_name = "call to a charger"
+        verbose_name_plural = "calls to chargers"
+        ordering = ["-pk"]
+        indexes = [models.Index("charger", "expires_at", condition=~Q(state="DONE"), name="call_open")]
+
+    def __str__(self) -> str:
+        return f"{self.action} to {self.charger.identity}"

@@ -1,0 +1,43 @@
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from chargers.models.session import ChargingSession, new_uid
+
+
+class CDR(models.Model):
+    """The final record of a session: never changed once written, except for `invoice_reference_id`, set once
+    before the record is published (OCPI 2.2.1 mod_cdrs). Amounts have four decimals, VAT as billed.
+
+    `cost` holds the priced result: total and part costs, itemised lines, totals per VAT rate.
+    """
+
+    uid = models.CharField("CDR id", max_length=39, unique=True, default=new_uid)
+    session = models.ForeignKey(ChargingSession, on_delete=models.PROTECT, related_name="cdrs")
+    currency = models.CharField(max_length=3)
+    start_date_time = models.DateTimeField()
+    end_date_time = models.DateTimeField()
+    charging_periods = models.JSONField()
+    total_energy = models.DecimalField(max_digits=12, decimal_places=4)
+    total_time = models.DecimalField(max_digits=10, decimal_places=4)
+    total_parking_time = models.DecimalField(max_digits=10, decimal_places=4)
+    total_cost_excl_vat = models.DecimalField(max_digits=12, decimal_places=4)
+    total_cost_incl_vat = models.DecimalField(max_digits=12, decimal_places=4)
+    cost = models.JSONField()
+    remark = models.CharField(max_length=255, blank=True)
+    invoice_reference_id = models.CharField(max_length=39, blank=True)
+    is_credit = models.BooleanField(default=False)
+    credited = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="credits")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    operator_path = "session__connector__evse__charger__location__operator"
+
+    class Meta:
+        verbose_name = "CDR"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint("session", condition=Q(is_credit=False), name="one_cdr_per_session"),
+        ]
+
+    def __str__(self) -> str:
+        return self.uid

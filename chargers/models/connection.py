@@ -1,0 +1,32 @@
+from django.db import models
+
+from infrastructure.models import Charger
+
+
+class ChargerConnection(models.Model):
+    """How a charger reaches us: its secret, what it said of itself, and the socket it holds now."""
+
+    charger = models.OneToOneField(Charger, on_delete=models.CASCADE, related_name="connection")
+    password_hash = models.CharField(max_length=64, blank=True, editable=False)
+    channel_name = models.CharField(max_length=120, blank=True, editable=False)
+    protocol = models.CharField(max_length=16, blank=True, editable=False)
+    vendor = models.CharField(max_length=50, blank=True, editable=False)
+    model = models.CharField(max_length=50, blank=True, editable=False)
+    serial_number = models.CharField(max_length=50, blank=True, editable=False)
+    firmware_version = models.CharField(max_length=50, blank=True, editable=False)
+    connected_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disconnected_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    booted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    operator_path = "charger__location__operator"
+
+    class Meta:
+        verbose_name = "connection"
+
+    def __str__(self) -> str:
+        return f"{self.charger.identity} {'online' if self.is_online else 'offline'}"
+
+    @property
+    def is_online(self) -> bool:
+        return bool(self.channel_name)

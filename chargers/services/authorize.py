@@ -1,0 +1,86 @@
+"""Whether an id tag may charge: tags that we gave out with a remote start, the card that such a start was meant for,
+and whatever the authorisation port lets in."""
+
+import logging
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from chargers import ports
+from chargers.choices import AuthMethod, AuthorizationStatus, SessionStatus, TokenType
+from chargers.models import ChargingSession
+from chargers.ports import Permit
+from chargers.services.events import TransactionStarted
+
+logger = logging.getLogger(__name__)
+
+OPEN = (SessionStatus.PENDING, SessionStatus.ACTIVE, SessionStatus.RESERVATION)
+REFUSED = Permit(AuthorizationStatus.INVALID)
+
+
+@dataclass(frozen=True, slots=True)
+class TagInfo:
+    """OCPP IdTagInfo, in version-neutral words."""
+
+    status: AuthorizationStatus
+    parent_id_tag: str = ""
+
+
+def authorize(charger_id: int, id_tag: str) -> TagInfo:
+    """Answers Authorize. May wait for partners: not with a transaction open, not on the event loop."""
+    session = _open_session(charger_id, id_tag)
+    if session is not None:
+        return TagInfo(AuthorizationStatus.ACCEPTED, session.parent_id_tag)
+    permit = _ask_port(charger_id, id_tag, None)
+    return TagInfo(permit.status, permit.parent_id_tag)
+
+
+def permit_start(charger_id: int, event: TransactionStarted) -> Permit | None:
+    """Who stands behind a StartTransaction; None when its session waits for it or has begun with it already.
+
+    May wait for partners: not with a transaction open, not on the event loop.
+    """
+    here = ChargingSession.objects.filter(
+        connector__evse__charger_id=charger_id, connector__evse__number=event.evse_number
+    )
+    expected = here.filter(is_meant(event.id_tag), status=SessionStatus.PENDING)
+    repeated = here.filter(id_tag=event.id_tag, started_at=event.at, meter_start=event.meter_start)
+    reserved = reserved_sessions(charger_id, event.evse_number).filter(is_meant(event.id_tag))
+    if expected.exists() or repeated.exists() or reserved.exists():
+        return None
+    return _ask_port(charger_id, event.id_tag, event.evse_number)
+
+
+def reserved_sessions(charger_id: int, evse_number: int) -> QuerySet[ChargingSession]:
+    """Sessions for which this EVSE, or any of the charger, is kept; the former first."""
+    here = ChargingSession.objects.filter(
+        reservation__charger_id=charger_id, reservation__evse_number__in=(0, evse_number)
+    )
+    return here.filter(status=SessionStatus.RESERVATION).order_by("-reservation__evse_number", "pk")
+
+
+def is_meant(id_tag: str) -> Q:
+    """Sessions started remotely with this tag, or for this card: a driver may start by app and hold the card too."""
+    return Q(id_tag=id_tag) | Q(cdr_token__type=TokenType.RFID.value, cdr_token__uid__iexact=id_tag)
+
+
+def _open_session(charger_id: int, id_tag: str) -> ChargingSession | None:
+    running = ChargingSession.objects.filter(status__in=OPEN, connector__evse__charger_id=charger_id)
+    return running.filter(is_meant(id_tag)).first()
+
+
+def _ask_port(charger_id: int, id_tag: str, evse_number: int | None) -> Permit:
+    if _is_spent(id_tag):
+        return REFUSED
+    try:
+        return ports.authorize_start(charger_id, id_tag, evse_number)
+    except Exception:  # whatever goes wrong there, a transaction that runs must be written down
+        logger.exception("charger %s: a tag could not be authorised", charger_id)
+        return REFUSED
+
+
+def _is_spent(id_tag: str) -> bool:
+    """A tag that we once made up for a remote start: no partner knows it."""
+    used = ChargingSession.objects.filter(id_tag=id_tag, auth_method=AuthMethod.COMMAND)
+    tokens = used.values_list("cdr_token", flat=True)[:1]
+    return any(str((token or {}).get("uid", "")).upper() != id_tag for token in tokens)

@@ -1,0 +1,142 @@
+"""The life of a request to a charger: PENDING -> SENT (claimed by the socket's process) -> DONE with a result.
+
+The row is the message; a wake-up through the channel layer only saves waiting for the next look at it.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from chargers.choices import CallAction, CallResult, CallState, SessionStatus
+from chargers.models import ChargingSession, OutgoingCall
+from chargers.services import reservations
+from chargers.services.lock_order import lock_call, lock_session
+from chargers.services.outgoing import Json, wake
+from infrastructure import outbox
+
+logger = logging.getLogger(__name__)
+
+# What proves that the charger did as told, whatever became of its answer.
+_PROOF = {
+    CallAction.START_TRANSACTION: (SessionStatus.ACTIVE, SessionStatus.COMPLETED),
+    CallAction.STOP_TRANSACTION: (SessionStatus.COMPLETED,),
+    CallAction.RESERVE_NOW: (SessionStatus.ACTIVE,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCall:
+    """A call that this process, and no other, has to send now."""
+
+    id: int
+    action: CallAction
+    payload: Json
+    expires_at: datetime
+
+
+def claim_next(charger_id: int, channel_name: str) -> ClaimedCall | None:
+    """Takes the oldest waiting call, if this socket is the charger's current one."""
+    while True:
+        waiting = OutgoingCall.objects.filter(
+            charger_id=charger_id,
+            charger__connection__channel_name=channel_name,
+            state=CallState.PENDING,
+            expires_at__gt=timezone.now(),
+        )
+        call = waiting.order_by("pk").first()
+        if call is None:
+            return None
+        # The condition is in the UPDATE: two sockets of one charger must not both send.
+        mine = OutgoingCall.objects.filter(pk=call.pk, state=CallState.PENDING)
+        if mine.update(state=CallState.SENT, sent_at=timezone.now()):
+            return ClaimedCall(call.pk, CallAction(call.action), call.payload, call.expires_at)
+
+
+def finish_call(call_id: int, result: CallResult, answer: Json | None) -> None:
+    """Writes down how a call ended and what that means for its session. Repetitions change nothing."""
+    with transaction.atomic():
+        session_id = OutgoingCall.objects.values_list("session_id", flat=True).get(pk=call_id)
+        session = lock_session(session_id) if session_id else None
+        call = lock_call(call_id)
+        if call is not None and call.state != CallState.DONE:
+            close_call(call, session, result, answer)
+
+
+def close_call(call: OutgoingCall, session: ChargingSession | None, result: CallResult, answer: Json | None) -> None:
+    """`finish_call` for a caller that holds the locks."""
+    action = CallAction(call.action)
+    if session is not None and _is_proven(action, session):
+        result = CallResult.ACCEPTED
+    call.state, call.result, call.answer = CallState.DONE, result, answer
+    call.finished_at = timezone.now()
+    call.save(update_fields=["state", "result", "answer", "finished_at"])
+    outbox.record("call", call.pk)
+    if session is not None:
+        _settle(call, action, session, result)
+
+
+def _is_proven(action: CallAction, session: ChargingSession) -> bool:
+    if action == CallAction.CANCEL_RESERVATION:
+        return reservations.is_cancelled(session)
+    return session.status in _PROOF.get(action, ())
+
+
+def _settle(call: OutgoingCall, action: CallAction, session: ChargingSession, result: CallResult) -> None:
+    """What the end of a call means for its session."""
+    match action:
+        case CallAction.START_TRANSACTION:
+            _settle_start(session, result)
+        case CallAction.STOP_TRANSACTION if result not in (CallResult.ACCEPTED, CallResult.TIMEOUT):
+            _withdraw_stop(session)
+        case CallAction.RESERVE_NOW:
+            reservations.settle_reservation(call, session, result)
+        case CallAction.CANCEL_RESERVATION:
+            reservations.settle_cancellation(session, result)
+
+
+def _settle_start(session: ChargingSession, result: CallResult) -> None:
+    """A start that the charger did not take is over before any partner has seen the session."""
+    if session.status != SessionStatus.PENDING:
+        return
+    if result == CallResult.ACCEPTED:
+        session.accepted_at = timezone.now()
+    else:
+        session.status = SessionStatus.INVALID
+    session.last_updated = timezone.now()
+    session.save(update_fields=["accepted_at", "status", "last_updated"])
+    outbox.record("session", session.pk)
+
+
+def _withdraw_stop(session: ChargingSession) -> None:
+    """The charger goes on: when it ends later, that was not because of this request."""
+    session.stop_requested_by = ""
+    session.save(update_fields=["stop_requested_by"])
+
+
+def close_stops(session: ChargingSession) -> None:
+    """Stop requests of a session that has ended have got what they wanted. Needs the session's lock."""
+    stops = session.calls.filter(action=CallAction.STOP_TRANSACTION).exclude(state=CallState.DONE)
+    for call in stops.select_for_update(no_key=True):
+        close_call(call, session, CallResult.ACCEPTED, {"reason": "The transaction has ended."})
+
+
+def expire_calls() -> None:
+    """Gives up calls whose time is over: never taken up, unanswered, or sent by a process that died."""
+    overdue = OutgoingCall.objects.exclude(state=CallState.DONE).filter(expires_at__lte=timezone.now())
+    for call_id in list(overdue.order_by("pk").values_list("pk", flat=True)):
+        logger.info("call %s got no answer in time", call_id)
+        try:
+            finish_call(call_id, CallResult.TIMEOUT, {"reason": "The charger did not answer in time."})
+        except Exception:  # one call that cannot be closed must not keep the others open
+            logger.exception("call %s cannot be closed", call_id)
+
+
+def sweep_calls() -> None:
+    """Wakes the sockets of calls that still wait: their first wake-up may have been lost."""
+    waiting = OutgoingCall.objects.filter(state=CallState.PENDING, expires_at__gt=timezone.now())
+    online = waiting.exclude(charger__connection__channel_name="")
+    for charger_id in set(online.values_list("charger_id", flat=True)):
+        wake(charger_id)

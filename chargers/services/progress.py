@@ -1,0 +1,82 @@
+"""Energy and cost of running sessions: with each meter value, and in between because time costs too."""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from chargers.choices import SessionStatus
+from chargers.models import ChargingSession
+from chargers.services import limits, metering
+from chargers.services.events import MeterValuesReceived
+from chargers.services.lock_order import lock_session
+from chargers.services.sessions import belongs_to
+from infrastructure import outbox
+
+logger = logging.getLogger(__name__)
+
+
+def update_session(charger_id: int, event: MeterValuesReceived) -> None:
+    """Records and prices meter values of a running session; any others have nothing to say to us."""
+    if not event.readings:
+        return
+    with transaction.atomic():
+        session = _running(charger_id, event)
+        if session is None:
+            return
+        metering.record_samples(session, event.readings)
+        if session.over_since is not None:  # it goes on after all
+            session.over_since = None
+            session.save(update_fields=["over_since"])
+        measured = metering.measure(session)
+        now = timezone.now()
+        _write(measured, now)
+        limits.stop_if_reached(measured, now)
+
+
+def _running(charger_id: int, event: MeterValuesReceived) -> ChargingSession | None:
+    """By transaction; chargers that do not name one mean the session on that outlet."""
+    session_id = event.transaction_id
+    if session_id is None:
+        active = ChargingSession.objects.filter(
+            connector__evse__charger_id=charger_id,
+            connector__evse__number=event.evse_number,
+            status=SessionStatus.ACTIVE,
+        )
+        session_id = active.values_list("pk", flat=True).first()
+    session = lock_session(session_id) if session_id is not None else None
+    if session is None or session.status != SessionStatus.ACTIVE or not belongs_to(session, charger_id):
+        return None
+    return session
+
+
+def _write(measured: metering.Measured, now: datetime) -> None:
+    session = measured.session
+    if metering.write_progress(session, metering.price_now(measured, now)):
+        session.last_updated = now
+        session.save(update_fields=metering.PROGRESS_FIELDS)
+        outbox.record("session", session.pk)
+
+
+def price_active_sessions() -> None:
+    """Looks at the cost of every running session as it is now, and stops those that come to their limit."""
+    running = ChargingSession.objects.filter(status=SessionStatus.ACTIVE, tariff_version__isnull=False)
+    for session_id in list(running.values_list("pk", flat=True)):
+        try:
+            _price_active(session_id)
+        except Exception:  # one session that cannot be priced must not keep the others from being stopped
+            logger.exception("session %s cannot be priced", session_id)
+
+
+def _price_active(session_id: int) -> None:
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is None or session.status != SessionStatus.ACTIVE:
+            return
+        measured = metering.measure(session)
+        now = timezone.now()
+        if now - session.last_updated >= settings.SESSION_PROGRESS_INTERVAL:
+            _write(measured, now)
+        limits.stop_if_reached(measured, now)

@@ -1,0 +1,338 @@
+"""The charge point: what driver, back office and wear do to it, and the messages that follow."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from ocpp.v16.enums import ChargingProfileStatus, ConfigurationStatus, ReservationStatus, UnlockStatus
+
+from chargers.simulator.behaviour import Behaviour
+from chargers.simulator.configuration import Configuration
+from chargers.simulator.connector import Connector, Transaction
+from chargers.simulator.log import EventLog, timestamp
+from chargers.simulator.messages import meter_values, start_transaction, status_notification, stop_transaction
+from chargers.simulator.outgoing import Message, Outgoing
+from chargers.simulator.reservations import Booking, Reservations
+from chargers.simulator.settings import Settings
+from chargers.simulator.smart_charging import SmartCharging
+from chargers.simulator.store import Store
+
+TRIGGERS = {"BootNotification", "Heartbeat", "MeterValues", "StatusNotification"}
+
+
+class Charger:
+    """Owns the state; all methods run in the event loop."""
+
+    def __init__(self, settings: Settings, log: EventLog) -> None:
+        self.settings, self.log = settings, log
+        self.behaviour, self.configuration = Behaviour(), Configuration()
+        self.outgoing = Outgoing()
+        self.connectors = {number: self._new_connector(number) for number in range(1, settings.evses + 1)}
+        self.reservations, self.smart_charging = Reservations(self.connectors), SmartCharging()
+        self._next_limits: asyncio.TimerHandle | None = None
+        self.configuration.fixed["NumberOfConnectors"] = str(settings.evses)
+        self.meter_interval = settings.meter_interval
+        # Set by the link while there is one.
+        self.online = False
+        self.drop_link: Callable[[float, bool], None] = lambda seconds, reboot: None
+        self.request_now: Callable[[str], None] = lambda action: None
+        self._store = Store(settings.state)
+        self._reported: dict[int, str] = {}
+        self._held: dict[str, Message] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _new_connector(self, number: int) -> Connector:
+        battery = self.settings.battery_kwh
+        return Connector(
+            number,
+            power_kw=self.settings.power_kw,
+            speed_up=self.settings.speed_up,
+            battery_wh=battery * 1000 if battery else None,
+        )
+
+    def restore(self) -> None:
+        """Takes up what an earlier process left in the state file, and charges on."""
+        kept = self._store.load()
+        if not kept:
+            return
+        self.outgoing.restore(kept["outgoing"])
+        for snapshot in kept["connectors"]:
+            if connector := self.connectors.get(snapshot["number"]):
+                connector.restore(snapshot, time.monotonic())
+                self._resume(connector)
+        self.log.record("state_restored", unsent=len(self.outgoing.messages))
+
+    def _resume(self, connector: Connector) -> None:
+        if connector.transaction:
+            self._spawn(self._charge(connector, connector.transaction))
+        elif connector.finishing:
+            self._later(self.settings.auto_unplug, lambda: self.unplug(connector))
+        elif connector.id_tag:
+            self.authorised(connector, connector.id_tag)
+
+    def save(self) -> None:
+        """Writes the state file, if there is one."""
+        connectors = [connector.snapshot() for connector in self.connectors.values()]
+        self._store.save({"connectors": connectors, "outgoing": self.outgoing.snapshot()})
+
+    # -- questions -------------------------------------------------------------------------------------
+
+    def connector_to_start(self, number: int | None, id_tag: str) -> Connector | None:
+        """The connector a start may use: the named one, or the first that is free and not kept for others."""
+        wanted = [self.connectors.get(number)] if number is not None else list(self.connectors.values())
+        free = [connector for connector in wanted if connector and connector.can_start]
+        return next((connector for connector in free if self.reservations.admits(connector, id_tag)), None)
+
+    def connector_of(self, transaction_id: int) -> Connector | None:
+        """The connector where the back office's transaction runs."""
+        return self.running(self.outgoing.local_id(transaction_id))
+
+    def running(self, local_id: str | None) -> Connector | None:
+        """The connector where our transaction runs."""
+        for connector in self.connectors.values():
+            if connector.transaction and connector.transaction.local_id == local_id:
+                return connector
+        return None
+
+    def selected(self, number: int) -> list[Connector]:
+        """The named connector, all of them for 0."""
+        if number == 0:
+            return list(self.connectors.values())
+        return [self.connectors[number]] if number in self.connectors else []
+
+    # -- the way into a transaction --------------------------------------------------------------------
+
+    def authorised(self, connector: Connector, id_tag: str, parent_id_tag: str = "") -> None:
+        """A start was allowed; charging begins with the cable, now or when the driver plugs it in."""
+        booking = self.reservations.booking_for(connector, id_tag, parent_id_tag)
+        connector.id_tag, connector.booking_id = id_tag, booking.id if booking else None
+        if connector.plugged:
+            return self.begin(connector)
+        self._report(connector)
+        self._later(self.settings.auto_plug, lambda: self.plug(connector))
+        timeout = self.configuration.seconds("ConnectionTimeOut")
+        self._later(timeout or None, lambda: self._give_up_waiting(connector, id_tag))
+
+    def plug(self, connector: Connector) -> None:
+        """The driver plugs in."""
+        if connector.plugged:
+            return
+        connector.plugged = True
+        self.log.record("plugged", connector=connector.number)
+        if connector.id_tag and not connector.fault:
+            self.begin(connector)
+        else:
+            self._report(connector)
+
+    def begin(self, connector: Connector) -> None:
+        """Opens the contactor and the transaction."""
+        assert connector.id_tag is not None
+        transaction = Transaction(str(uuid.uuid4()), connector.id_tag, connector.meter_wh, timestamp())
+        connector.begin(transaction, time.monotonic())
+        self.outgoing.add(start_transaction(connector.number, transaction, connector.booking_id))
+        if connector.booking_id is not None:
+            self.reservations.cancel(connector.booking_id)
+            connector.booking_id = None
+        self.apply_limits()
+        self._report(connector)
+        self._spawn(self._charge(connector, transaction))
+
+    def _give_up_waiting(self, connector: Connector, id_tag: str) -> None:
+        if connector.id_tag == id_tag:
+            connector.id_tag = None
+            self.log.record("nobody_plugged_in", connector=connector.number)
+            self._report(connector)
+
+    async def _charge(self, connector: Connector, transaction: Transaction) -> None:
+        """Samples the meter until the transaction ends, and notices a full car in time."""
+        due = time.monotonic() + self.meter_interval
+        while connector.transaction is transaction:
+            full = connector.seconds_until_full()
+            wait = max(due - time.monotonic(), 0) if self.meter_interval else 1.0
+            await asyncio.sleep(wait if full is None else min(wait, full))
+            if connector.transaction is not transaction:
+                return
+            connector.advance(time.monotonic())
+            self._report(connector)
+            if self.meter_interval and time.monotonic() >= due:
+                due += self.meter_interval
+                self._sample(connector, transaction)
+
+    def _sample(self, connector: Connector, transaction: Transaction) -> None:
+        message = meter_values(connector, transaction)
+        earlier = self._held.pop(transaction.local_id, None)
+        if self.behaviour.late_meter_values and earlier is None:
+            self._held[transaction.local_id] = message
+            return
+        for ready in (message, earlier):
+            if ready is not None:
+                self.outgoing.add(ready)
+        self.save()
+
+    # -- and out of it ---------------------------------------------------------------------------------
+
+    def stop(self, connector: Connector, reason: str, id_tag: str | None = None) -> None:
+        """Ends the running transaction, if there is one; reason as in OCPP 1.6 §7.36."""
+        if not connector.transaction:
+            return
+        connector.advance(time.monotonic())
+        transaction = connector.end()
+        self.smart_charging.forget_transaction(self.outgoing.transaction_ids.get(transaction.local_id))
+        self.apply_limits()
+        if self.behaviour.drop_stop_transaction:
+            self.log.record("stop_transaction_dropped", connector=connector.number, meter=connector.meter_wh)
+        else:
+            self.outgoing.add(stop_transaction(connector, transaction, reason, id_tag))
+        if late := self._held.pop(transaction.local_id, None):
+            self.outgoing.add(late)
+        self._report(connector)
+        self._later(self.settings.auto_unplug, lambda: self.unplug(connector))
+
+    def unplug(self, connector: Connector) -> None:
+        """The driver takes the cable away, which ends a transaction."""
+        if not connector.plugged:
+            return
+        connector.plugged = False
+        self.log.record("unplugged", connector=connector.number)
+        self.stop(connector, "EVDisconnected")
+        connector.finishing = False
+        self._report(connector)
+
+    def tapped(self, connector: Connector, id_tag: str) -> bool:
+        """A card at the reader; True when it ended its own transaction and needs no authorisation."""
+        if connector.transaction and connector.transaction.id_tag == id_tag:
+            self.stop(connector, "Local", id_tag)
+            return True
+        return False
+
+    def suspend(self, connector: Connector, suspended: bool) -> None:
+        """The car stops to draw power, or begins again."""
+        connector.advance(time.monotonic())
+        connector.suspended = suspended
+        self._report(connector)
+
+    def apply_limits(self) -> None:
+        """Lets the charging profiles hold that hold now, and looks again when they change."""
+        now = datetime.now(UTC)
+        for connector in self.connectors.values():
+            limit_kw = self.smart_charging.limit_kw(connector.number, now)
+            if limit_kw != connector.limit_kw:
+                connector.advance(time.monotonic())
+                connector.limit_kw = limit_kw
+                self._report(connector)
+        if self._next_limits is not None:
+            self._next_limits.cancel()
+            self._next_limits = None
+        change = self.smart_charging.next_change(now)
+        if change is not None:
+            # A little later: the clocks of timers and of the day differ.
+            wait = (change - now).total_seconds() + 0.01
+            self._next_limits = asyncio.get_running_loop().call_later(wait, self.apply_limits)
+
+    def set_power(self, connector: Connector, power_kw: float) -> None:
+        connector.advance(time.monotonic())
+        connector.power_kw = power_kw
+
+    def fail(self, connector: Connector, error_code: str | None, reason: str) -> None:
+        """Breaks the connector, which ends a transaction; None repairs it."""
+        connector.fault = error_code
+        if error_code:
+            connector.id_tag = None
+            self.stop(connector, reason)
+        self._report(connector)
+
+    # -- requests of the back office -------------------------------------------------------------------
+
+    def unlock(self, number: int) -> UnlockStatus:
+        connector = self.connectors.get(number)
+        if connector is None:
+            return UnlockStatus.unlock_failed
+        asyncio.get_running_loop().call_soon(self.stop, connector, "UnlockCommand")
+        return UnlockStatus.unlocked
+
+    def change_availability(self, connectors: list[Connector], operative: bool) -> None:
+        for connector in connectors:
+            connector.operative = operative
+            self._report(connector)
+
+    def change_configuration(self, key: str, value: str) -> ConfigurationStatus:
+        status = self.configuration.change(key, value)
+        if key == "MeterValueSampleInterval" and status is ConfigurationStatus.accepted:
+            self.meter_interval = float(value)
+        return status
+
+    def reset(self, kind: str) -> None:
+        for connector in self.connectors.values():
+            connector.id_tag = None
+            self.stop(connector, f"{kind}Reset")
+        self.drop_link(0, True)
+
+    def can_trigger(self, message: str, number: int | None) -> bool:
+        return message in TRIGGERS and (number is None or bool(self.selected(number)))
+
+    def trigger(self, message: str, number: int | None) -> None:
+        for connector in self.selected(number or 0):
+            if message == "StatusNotification":
+                self._notify(connector)
+            elif message == "MeterValues":
+                connector.advance(time.monotonic())
+                self.outgoing.add(meter_values(connector, connector.transaction))
+        if message in {"BootNotification", "Heartbeat"}:
+            self.request_now(message)
+
+    def reserve(self, booking: Booking) -> ReservationStatus:
+        status = self.reservations.reserve(booking)
+        if status is ReservationStatus.accepted:
+            wait = (booking.expires_at - datetime.now(UTC)).total_seconds()
+            self._later(max(wait, 0), lambda: self._expire(booking))
+        return status
+
+    def _expire(self, booking: Booking) -> None:
+        if self.reservations.bookings.get(booking.id) is booking:
+            self.log.record("reservation_expired", reservation=booking.id)
+            self.reservations.cancel(booking.id)
+            self.report_changes()
+
+    def set_profile(self, number: int, profile: dict[str, Any]) -> ChargingProfileStatus:
+        connector = self.connectors.get(number)
+        if connector is None and number:
+            return ChargingProfileStatus.rejected
+        transaction = connector.transaction if connector else None
+        given = self.outgoing.transaction_ids.get(transaction.local_id) if transaction else None
+        started_at = datetime.fromisoformat(transaction.started_at) if transaction else None
+        return self.smart_charging.set(number, profile, given, started_at)
+
+    # -- telling ---------------------------------------------------------------------------------------
+
+    def report_all(self) -> None:
+        """Queues the status of connectors 0..N, as after a boot."""
+        whole = Connector(0, power_kw=0)
+        self.outgoing.add(status_notification(whole))
+        for connector in self.connectors.values():
+            self._notify(connector)
+
+    def report_changes(self) -> None:
+        for connector in self.connectors.values():
+            self._report(connector)
+
+    def _report(self, connector: Connector) -> None:
+        self.save()
+        if self._reported.get(connector.number) != connector.status:
+            self._notify(connector)
+
+    def _notify(self, connector: Connector) -> None:
+        self._reported[connector.number] = connector.status
+        if self.online:
+            self.outgoing.add(status_notification(connector))
+
+    def _later(self, seconds: float | None, action: Callable[[], None]) -> None:
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, action)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

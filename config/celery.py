@@ -1,0 +1,32 @@
+"""The one Celery app of Plugtill."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import celeryd_init
+from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+TRANSPORT_ALIASES["memory"] = "config.broker:Transport"
+
+app = Celery("plugtill")
+# Threads that never touched Celery (web requests, consumers) must find this app, not an empty default one.
+app.set_default()
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+def refuse_on_embedded(**kwargs: Any) -> None:
+    """The embedded broker lives in the memory of `manage.py serve`: a worker elsewhere would wait forever."""
+    if settings.EMBEDDED:
+        raise SystemExit(  # Celery swallows any lesser exception of a signal's receiver
+            "Set DATABASE_URL and REDIS_URL to run Celery in processes of its own; "
+            "without them `manage.py serve` has a worker inside."
+        )
+
+
+# celeryd_init is sent by `celery worker` only, not by the worker inside `serve`.
+celeryd_init.connect(refuse_on_embedded)

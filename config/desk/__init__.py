@@ -1,0 +1,1 @@
+"""Admin pages that span the apps."""

@@ -1,0 +1,185 @@
+"""The first page of admin: what is still to be set up, what needs attention, and what happens now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from chargers.choices import SessionStatus
+from chargers.models import ChargerConnection, ChargingSession
+from infrastructure import access
+from infrastructure.models import Charger, Location, Operator, OutboxEvent, Site
+from payments.choices import CaptureStatusCode
+from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
+from roaming.choices import PlatformState
+from roaming.models import Push, RoamingPlatform, RoamingProfile
+from tariffs.choices import TariffStatus
+from tariffs.models import RoamingTariff
+
+Rows = QuerySet[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    url: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    count: int
+    title: str
+    text: str
+    url: str
+
+
+def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK. Steps disappear once all are done, numbers that are zero at once."""
+    steps = _steps(request)
+    done = sum(step.is_done for step in steps)
+    is_complete = done == len(steps)
+    return context | {
+        "steps": [] if is_complete else steps,
+        "steps_done": done,
+        "next_step": next((step for step in steps if not step.is_done), None),
+        "attention": [number for number in _attention(request) if number.count],
+        "now": _now(request),
+    }
+
+
+def _steps(request: HttpRequest) -> list[Step]:
+    def step(title: str, text: str, model: type[Model], done: Callable[[Rows], Rows], query: str = "") -> Step | None:
+        if not _may_see(request, model):
+            return None
+        rows = access.scope(model._default_manager.all(), request.user)
+        # Where nothing of its kind is there yet, the link leads to the form that adds it.
+        page = "changelist" if query or rows.exists() else "add"
+        return Step(title, text, _address(model, page) + query, done(rows).exists())
+
+    steps = [
+        step("Site", "Name, time zone and currency of this installation.", Site, _all),
+        step("Operator", "Who sells the energy: help line and seller on invoices.", Operator, _all),
+        step("Area", "Where chargers stand: address, coordinates, roaming id.", Location, _all),
+        step(
+            "Charger connected",
+            "Add it in its area, give it a password, and enter our OCPP address in the charger.",
+            Charger,
+            lambda rows: rows.filter(connection__connected_at__isnull=False),
+        ),
+        step(
+            "Roaming profile",
+            "Our country code and party id, with the operators that appear under it.",
+            RoamingProfile,
+            lambda rows: rows.filter(operators__isnull=False),
+        ),
+        step(
+            "Tariff active",
+            "Prices, pre-authorisation, and session settings that say where it applies.",
+            RoamingTariff,
+            lambda rows: rows.filter(status=TariffStatus.ACTIVE, session_settings__isnull=False),
+        ),
+        step(
+            "Platform registered",
+            "The payment terminal provider: profile, tariffs, and the exchange of credentials.",
+            RoamingPlatform,
+            lambda rows: rows.filter(state=PlatformState.REGISTERED),
+        ),
+        step(
+            "Terminal assigned",
+            "Terminals come from the provider; choose which areas or EVSEs each serves.",
+            Terminal,
+            lambda rows: rows.filter(assigned_at__isnull=False),
+            "?",
+        ),
+        step(
+            "First paid session",
+            "Tap a card, charge, and see the invoice with the card data.",
+            Invoice,
+            lambda rows: rows.filter(capture_status_code=CaptureStatusCode.SUCCESS),
+            "?",
+        ),
+    ]
+    return [one for one in steps if one is not None]
+
+
+def _all(rows: Rows) -> Rows:
+    return rows
+
+
+def _attention(request: HttpRequest) -> list[Number]:
+    def number(title: str, text: str, model: type[Model], query: str, **conditions: Any) -> Number | None:
+        if not _may_see(request, model):
+            return None
+        rows = access.scope(model._default_manager.filter(**conditions), request.user)
+        return Number(rows.count(), title, text, _address(model, "changelist") + query)
+
+    numbers = [
+        number(
+            "Messages need a decision",
+            "A partner refused them: correct the cause and send them again, or discard them.",
+            Push,
+            "?needs_operator__exact=1",
+            needs_operator=True,
+        ),
+        number(
+            "Chargers offline",
+            "Not connected now: drivers cannot start there.",
+            ChargerConnection,
+            "?connection=offline",
+            channel_name="",
+        ),
+        number(
+            "Captures without a session",
+            "A card was charged for a reference that no session of ours has.",
+            FinancialAdviceConfirmation,
+            "?matched=no",
+            session=None,
+        ),
+        number(
+            "Terminals in the pool",
+            "They belong to no operator yet.",
+            Terminal,
+            "?assigned=no",
+            assigned_at=None,
+        ),
+    ]
+    if request.user.is_superuser:
+        numbers.append(
+            number(
+                "Work that failed inside",
+                "It is tried again by itself; the reason stands in the outbox.",
+                OutboxEvent,
+                "?state=failed",
+                processed_at=None,
+                attempts__gt=0,
+            )
+        )
+    return [one for one in numbers if one is not None]
+
+
+def _now(request: HttpRequest) -> list[Number]:
+    if not _may_see(request, ChargingSession):
+        return []
+    sessions = access.scope(ChargingSession.objects.all(), request.user)
+    address = _address(ChargingSession, "changelist")
+    return [
+        Number(sessions.filter(status=status).count(), title, "", f"{address}?status__exact={status}")
+        for status, title in (
+            (SessionStatus.ACTIVE, "Cars charging now"),
+            (SessionStatus.PENDING, "Waiting for the cable"),
+        )
+    ]
+
+
+def _may_see(request: HttpRequest, model: type[Model]) -> bool:
+    app, name = model._meta.app_label, model._meta.model_name
+    return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
+
+
+def _address(model: type[Model], page: str) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")

@@ -1,0 +1,40 @@
+import logging
+
+from ocpp.exceptions import OCPPError
+
+from infrastructure import correlation
+
+# uvicorn logs this after every handshake that was answered with a status of our own (401, 404): that answer
+# goes out through the `websocket.http.response` extension, which its completeness check does not know.
+_REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
+
+
+class RefusedHandshakes(logging.Filter):
+    """Drops uvicorn's error about refused websocket handshakes; the refusal itself is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != _REFUSED_HANDSHAKE
+
+
+class BrokenFrames(logging.Filter):
+    """What a charger sends and OCPP does not allow is one warning line; the library adds a traceback each time."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OCPPError):
+            record.msg, record.args = "%.300s (%s)", (record.getMessage(), error.code)
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = record.exc_text = None
+        return True
+
+
+class Correlation(logging.Filter):
+    """Gives every line `correlation`: " [id]" while an OCPI message is received or sent, else empty.
+
+    Must be a filter of the handler: those of a logger do not see the lines of the loggers below it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        correlation_id = correlation.current()
+        record.correlation = f" [{correlation_id}]" if correlation_id else ""
+        return True

@@ -1,0 +1,394 @@
+"""Settings of Plugtill. Every value that an installation may choose comes from an environment variable.
+
+Two profiles: without DATABASE_URL and REDIS_URL everything runs embedded in one process on SQLite, with both
+Plugtill is clustered on PostgreSQL and Redis. `config.checks` refuses what lies between.
+"""
+
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from cryptography.fernet import Fernet
+from django.core.management.utils import get_random_secret_key
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from config import keyfiles
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Profile
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+EMBEDDED = not DATABASE_URL and not REDIS_URL
+DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "data").resolve()
+
+DEBUG = env.bool("DEBUG", default=False)
+PORT = env.int("PORT", default=8000)
+# The base of every absolute URL that peers and drivers get from us.
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+HAS_HTTPS = PUBLIC_URL.startswith("https://")
+
+# Secrets: an embedded installation makes its own, a cluster must share the ones it is given.
+
+SECRET_KEY = env.str("SECRET_KEY", default="")
+FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+if EMBEDDED:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    SECRET_KEY = SECRET_KEY or keyfiles.read_or_create(DATA_DIR / "secret_key", get_random_secret_key)
+    FIELD_ENCRYPTION_KEYS = FIELD_ENCRYPTION_KEYS or [
+        keyfiles.read_or_create(DATA_DIR / "field_encryption_key", lambda: Fernet.generate_key().decode())
+    ]
+
+# Web
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+HAS_PUBLIC_HOST = bool(ALLOWED_HOSTS) or "PUBLIC_URL" in env.ENVIRON
+# The loopback names serve health checks; they open nothing to an attacker of a public site.
+ALLOWED_HOSTS += [urlsplit(PUBLIC_URL).hostname or "", "localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if "://" in PUBLIC_URL else []
+# Addresses of the reverse proxies whose X-Forwarded-* headers count; "*" trusts every client.
+FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=[])
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HAS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31_536_000 if HAS_HTTPS else 0
+X_FRAME_OPTIONS = "DENY"
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "django_celery_beat",
+    "config.apps.ConfigConfig",
+    "payments",
+    "roaming",
+    "chargers",
+    "tariffs",
+    "infrastructure",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "roaming.middleware.OcpiMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.SiteZoneMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+REST_FRAMEWORK = {
+    # Closed unless a view says otherwise: OCPI views bring the authentication of their platform.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+# Database, cache, channel layer
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+if DATABASE_URL:
+    DATABASES = {"default": env.db_url("DATABASE_URL")}
+    DATABASES["default"].update(ATOMIC_REQUESTS=False, CONN_MAX_AGE=0)
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "plugtill.sqlite3",
+            "ATOMIC_REQUESTS": False,
+            "OPTIONS": {
+                # A transaction that reads first and writes later would fail at once with "database is locked"
+                # instead of waiting its turn.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+            # A file: threads of a test cannot wait for each other on Django's in-memory test database.
+            "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+        }
+    }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # Threads share the connections of their process; waiting longer than this is an outage, not a queue.
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 20, "timeout": 15}
+
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            # channels_redis waits for messages longer than redis-py's default time-out for any answer.
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "plugtill"},
+        }
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# Background work. Long waits live in rows (`not_before`), never in the broker.
+
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TIMEZONE = "UTC"
+# Tasks wait for peers and the database, they do not compute: threads serve them with less memory.
+CELERY_WORKER_POOL = "threads"
+WORKER_CONCURRENCY = CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+
+# What happens when, by task name. Sweeps are the guarantee behind every wake-up.
+CELERY_BEAT_SCHEDULE = {
+    task: {
+        "task": task,
+        "schedule": timedelta(seconds=seconds),
+        # A run that could not begin before the next is due is no longer wanted.
+        "options": {"expires": max(seconds, 10)},
+    }
+    for task, seconds in {
+        "infrastructure.tasks.drain_outbox": 2,
+        "infrastructure.tasks.delete_processed_events": 24 * 3600,
+        "chargers.tasks.expire_calls": 2,
+        "chargers.tasks.sweep_calls": 2,
+        "chargers.tasks.expire_pending_sessions": 10,
+        "chargers.tasks.end_lost_sessions": 10,
+        "chargers.tasks.expire_reservations": 10,
+        "chargers.tasks.price_active_sessions": 10,
+        "chargers.tasks.mark_silent_chargers": 20,
+        "roaming.tasks.sweep_pushes": 5,
+        "roaming.tasks.wake_due_pulls": 60,
+        "roaming.tasks.reevaluate_tariff_validity": 60,
+        "roaming.tasks.refresh_all_documents": 24 * 3600,
+        "roaming.tasks.delete_finished_pushes": 24 * 3600,
+        "roaming.tasks.delete_old_messages": 24 * 3600,
+    }.items()
+}
+
+# What happens after what: topic -> consumers in the order in which they run. They only write rows.
+OUTBOX_CONSUMERS: dict[str, list[str]] = {
+    "location": ["roaming.services.documents.refresh_location"],
+    "tariff": ["roaming.services.documents.refresh_tariff"],
+    "settings": ["roaming.services.documents.refresh_all"],
+    "platform": ["roaming.services.documents.refresh_platform"],
+    "session": ["roaming.services.documents.refresh_session"],
+    # The invoice number is on the CDR before the CDR leaves.
+    "cdr": ["payments.services.invoices.open_invoice", "roaming.services.documents.freeze_cdr"],
+    "call": ["roaming.services.commands.report_call", "roaming.services.profile_results.report_profile_call"],
+    "reservation": ["roaming.services.commands.report_reservation"],
+    "terminal": ["payments.services.terminals.queue_assignment"],
+    "advice": ["payments.services.advices.match_advice"],
+}
+
+# Who decides on tags that chargers present and that belong to no session of ours.
+START_AUTHORIZATION = "roaming.services.authorize.authorize_start"
+
+# Charging
+
+# How long an accepted start may wait for the cable; how long a partner's command may take.
+PLUG_IN_TIMEOUT = timedelta(seconds=env.int("PLUG_IN_TIMEOUT_SECONDS", default=180))
+# An outlet that is free for so long has ended its session, though its StopTransaction never came.
+LOST_STOP_GRACE = timedelta(seconds=env.int("LOST_STOP_GRACE_SECONDS", default=60))
+COMMAND_TIMEOUT = timedelta(seconds=env.int("COMMAND_TIMEOUT_SECONDS", default=30))
+# Mere progress of a session (energy, cost) is told to a partner at most this often.
+SESSION_PROGRESS_INTERVAL = timedelta(seconds=env.int("SESSION_PROGRESS_SECONDS", default=30))
+
+# Peers (payment terminal providers, eMSPs)
+
+PEERS_ALLOW_PRIVATE_ADDRESSES = env.bool("PEERS_ALLOW_PRIVATE_ADDRESSES", default=EMBEDDED)
+PEERS_REQUIRE_HTTPS = env.bool("PEERS_REQUIRE_HTTPS", default=not PEERS_ALLOW_PRIVATE_ADDRESSES)
+
+# An address typed into a form without its scheme means https, as in Django 6; its own notice says only that.
+warnings.filterwarnings("ignore", message="The FORMS_URLFIELD_ASSUME_HTTPS transitional setting")
+FORMS_URLFIELD_ASSUME_HTTPS = True
+
+# How long the log of all messages exchanged with them is kept; 0 keeps none.
+MESSAGE_LOG_DAYS = env.int("MESSAGE_LOG_DAYS", default=30)
+
+# Language and time
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
+
+# Static files: the container sets STATIC_ROOT and collects them, otherwise they come straight from the apps.
+
+# WhiteNoise streams as Django does itself; the warning that ASGI gives each time tells nothing new.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# Admin
+
+
+def _link(title: str, icon: str, model: str, *, superusers_only: bool = False) -> dict[str, object]:
+    """A sidebar entry for a model's list, shown to those who may see it."""
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": lambda request: (
+            request.user.is_superuser if superusers_only else request.user.has_perm(f"{app}.view_{name}")
+        ),
+    }
+
+
+def _group(title: str, *links: dict[str, object], collapsible: bool = False) -> dict[str, object]:
+    return {"title": title, "separator": True, "collapsible": collapsible, "items": list(links)}
+
+
+UNFOLD = {
+    "SITE_TITLE": "Plugtill",
+    "SITE_HEADER": "Plugtill",
+    "SITE_SYMBOL": "ev_station",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
+    "STYLES": [lambda request: static("config/desk.css")],
+    "DASHBOARD_CALLBACK": "config.desk.home.home",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "show_search": True,
+        # In the order of a day's work: what runs, what it brought, who it is for, what it runs on.
+        "navigation": [
+            _group(
+                "Charging",
+                _link("Sessions", "bolt", "chargers.chargingsession"),
+                _link("CDRs", "receipt_long", "chargers.cdr"),
+                _link("Reservations", "event_available", "chargers.reservation"),
+            ),
+            _group(
+                "Payments",
+                _link("Invoices", "request_quote", "payments.invoice"),
+                _link("Terminals", "point_of_sale", "payments.terminal"),
+                _link("Financial advices", "credit_score", "payments.financialadviceconfirmation"),
+            ),
+            _group(
+                "Infrastructure",
+                _link("Areas", "location_on", "infrastructure.location"),
+                _link("Chargers", "ev_station", "infrastructure.charger"),
+                _link("EVSEs", "outlet", "infrastructure.evse"),
+                _link("Connectors", "power", "infrastructure.connector"),
+                _link("Operators", "business", "infrastructure.operator"),
+                _link("Site", "domain", "infrastructure.site"),
+            ),
+            _group(
+                "Tariffs",
+                _link("Roaming tariffs", "sell", "tariffs.roamingtariff"),
+                _link("Session settings", "tune", "tariffs.sessionsettings"),
+                _link("Published versions", "history", "tariffs.tariffversion"),
+            ),
+            _group(
+                "Roaming",
+                _link("Platforms", "hub", "roaming.roamingplatform"),
+                _link("Profiles", "badge", "roaming.roamingprofile"),
+                _link("Commands", "terminal", "roaming.command"),
+                _link("Charging profiles", "speed", "roaming.profilerequest"),
+                _link("Tokens", "contactless", "chargers.token"),
+                _link("Parties behind hubs", "device_hub", "roaming.clientinfo"),
+                _link("Pushes", "outbox", "roaming.push"),
+                _link("Documents", "description", "roaming.document"),
+                _link("Messages", "forum", "roaming.message"),
+                _link("Pulls", "download", "roaming.pull"),
+            ),
+            _group(
+                "System",
+                _link("Charger connections", "lan", "chargers.chargerconnection"),
+                _link("Calls to chargers", "call_made", "chargers.outgoingcall"),
+                _link("Outbox", "inbox", "infrastructure.outboxevent", superusers_only=True),
+                _link("Users", "person", "auth.user", superusers_only=True),
+                _link("Groups", "group", "auth.group", superusers_only=True),
+                _link("Schedules", "schedule", "django_celery_beat.periodictask", superusers_only=True),
+                collapsible=True,
+            ),
+        ],
+    },
+}
+
+# Logging: one line per event on stderr, which systemd, Docker and a terminal all collect.
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}:{correlation} {message}", "style": "{"}},
+    "filters": {
+        "refused_handshakes": {"()": "config.logs.RefusedHandshakes"},
+        "broken_frames": {"()": "config.logs.BrokenFrames"},
+        "correlation": {"()": "config.logs.Correlation"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["correlation"]}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"level": LOG_LEVEL},
+        "django.server": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": False},
+        "uvicorn.error": {"filters": ["refused_handshakes"]},
+        "ocpp": {"filters": ["broken_frames"]},
+        # Both report every task at INFO; what a task did is told by the services.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "django_celery_beat": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,15 @@
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config.health import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}config/favicon.svg")),
+    path("", RedirectView.as_view(url="/admin/"), name="root"),
+    path("admin/", admin.site.urls),
+    path("ocpi/", include("roaming.urls")),
+    path("", include("payments.urls")),
+]

@@ -1,0 +1,96 @@
+"""How values look in admin: badges and pretty JSON, on detail pages as in lists."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, wraps
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display as unfold_display
+from unfold.utils import display_for_label
+
+
+class _Colours(dict[str, str]):
+    """Unfold would show the key instead of the words where it finds no colour."""
+
+    def __missing__(self, key: str) -> str:
+        return "default"
+
+
+class Badge(tuple[str, str]):
+    """(key, words). Unfold colours it in lists; a read-only detail page asks a value for its HTML."""
+
+    colours: _Colours
+
+    def __html__(self) -> str:
+        return str(display_for_label(tuple(self), "-", self.colours))
+
+
+def display(*, label: Mapping[Any, str] | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Unfold's `display`, whose `label` (key: colour) also holds on detail pages.
+
+    The method gives the words, or (key, words); nothing shows "-".
+    """
+    if label is None:
+        return unfold_display(**options)
+    colours = _Colours(label)
+
+    def decorate(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def shown(*args: Any) -> Any:
+            return _badge(method(*args), colours)
+
+        return unfold_display(label=colours, **options)(shown)
+
+    return decorate
+
+
+def _badge(value: Any, colours: _Colours) -> Any:
+    if not value:
+        return value
+    badge = Badge(value if isinstance(value, tuple) else (value, value))
+    badge.colours = colours
+    return badge
+
+
+def shown_json(value: Any) -> SafeString:
+    """JSON to read: indented, monospaced, wrapped; nothing of an empty value."""
+    if value in (None, "", [], {}):
+        return format_html("{}", "-")
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return format_html('<pre class="desk-json">{}</pre>', text)
+
+
+@cache
+def json_column(field: Any) -> Callable[[Any], SafeString]:
+    """A column for `fieldsets` that shows a JSON field."""
+
+    def column(obj: Any) -> SafeString:
+        return shown_json(getattr(obj, field.attname))
+
+    column.short_description = field.verbose_name  # type: ignore[attr-defined]
+    return column
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString:
+    """A small table; cells after the first are numbers or links."""
+    heads = format_html_join("", "<th>{}</th>", ((text,) for text in head))
+    body = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
+    )
+    return format_html(
+        '<div class="desk-scroll"><table class="desk-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        heads,
+        body,
+    )
+
+
+def link(obj: Model, text: str = "") -> SafeString:
+    """To the page of `obj` in admin."""
+    address = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+    return format_html('<a href="{}" class="text-link">{}</a>', address, text or obj)

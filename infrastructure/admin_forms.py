@@ -1,0 +1,134 @@
+"""Forms of the admin: what a service would refuse is said at the field, before anything is written."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import F, Model, UniqueConstraint
+from django.utils import timezone
+from unfold.forms import PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget
+
+from infrastructure.choices import as_choices
+from infrastructure.services import masterdata
+
+
+class ServiceForm(forms.ModelForm):
+    """A model form that asks the services' checks, too."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors or not self.has_changed():
+            return
+        try:
+            masterdata.check(self.instance)
+        except ValidationError as error:
+            self._add_service_error(error)
+
+    def _add_service_error(self, error: ValidationError) -> None:
+        """An error may name a field that this form does not show; then it belongs to the whole form."""
+        if not hasattr(error, "error_dict"):
+            self.add_error(None, error)
+            return
+        for name, errors in error.error_dict.items():
+            shown = name in self.fields or name == NON_FIELD_ERRORS
+            self.add_error(name if shown else None, ValidationError(errors))
+
+
+class ServiceFormSet(PaginationInlineFormSet):
+    """Rows of an inline: also refuses two rows of one form with the same unique values, and guarded deletions."""
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.deleted_forms:
+            if form.instance.pk:
+                self._check_deletion(form.instance)
+        kept = [form for form in self.forms if form.is_valid() and self._is_kept(form)]
+        for constraint in self.model._meta.constraints:
+            if isinstance(constraint, UniqueConstraint):
+                self._check_unique(constraint, kept)
+
+    def _is_kept(self, form: Any) -> bool:
+        return bool(form.instance.pk or form.has_changed()) and form not in self.deleted_forms
+
+    def _check_deletion(self, instance: Model) -> None:
+        try:
+            masterdata.check_delete(instance)
+        except ValidationError as error:
+            raise ValidationError(f"{instance}: {' '.join(error.messages)}") from error
+
+    def _check_unique(self, constraint: UniqueConstraint, kept: list[Any]) -> None:
+        # Django's own check of a formset does not know constraints that are written as expressions.
+        fields = [self.model._meta.get_field(name) for name in _field_names(constraint)]
+        seen = set()
+        for form in kept:
+            values = tuple(str(getattr(form.instance, field.attname)).upper() for field in fields)
+            if constraint.condition is not None and "" in values:
+                continue
+            if values in seen:
+                labels = [str(field.verbose_name) for field in fields if field != self.fk]
+                raise ValidationError(f"Two rows have the same {' and '.join(labels)}.")
+            seen.add(values)
+
+
+def _field_names(constraint: UniqueConstraint) -> list[str]:
+    """Attribute names of the fields of a constraint, whether given as fields, F() or Upper(F())."""
+    if constraint.fields:
+        return list(constraint.fields)
+    return [name for part in constraint.expressions for name in _names_in(part)]
+
+
+def _names_in(expression: Any) -> list[str]:
+    return [str(part.name) for part in (expression, *_sources(expression)) if hasattr(part, "name")]
+
+
+def _sources(expression: Any) -> list[Any]:
+    return [] if isinstance(expression, F) else list(expression.get_source_expressions())
+
+
+class ChoiceListField(forms.MultipleChoiceField):
+    """A list of values of an enumeration, as our JSON lists keep them."""
+
+    def __init__(self, enum: type[StrEnum], **kwargs: Any) -> None:
+        super().__init__(
+            choices=as_choices(enum),
+            required=False,
+            widget=UnfoldAdminSelect2MultipleWidget(),
+            **kwargs,
+        )
+
+
+class JSONDataField(forms.JSONField):
+    """JSON as text; an emptied box means what the model's column takes for nothing: null or an empty list."""
+
+    def __init__(self, *, nothing: Any, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=UnfoldAdminTextareaWidget({"rows": 3}), **kwargs)
+        self.nothing = nothing
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value in (None, [], {}) else super().prepare_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        read = super().to_python(value)
+        return self.nothing if read is None else read
+
+
+class CoordinateField(forms.DecimalField):
+    """Degrees as maps give them, with many decimals: six (10 cm) are kept."""
+
+    def to_python(self, value: Any) -> Any:
+        degrees = super().to_python(value)
+        if degrees is None or not degrees.is_finite() or abs(degrees) > 1000:
+            return degrees
+        return degrees.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+
+
+class WallTimeField(forms.DateTimeField):
+    """What the clock at some place shows, kept as if it were UTC, whatever the zone of the page."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        with timezone.override(UTC):
+            return super().to_python(value)

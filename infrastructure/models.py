@@ -1,0 +1,374 @@
+"""Master data: one Site, its Operators, and their Locations, Chargers, EVSEs and Connectors.
+
+Currency, time zone, country, languages and contact fall back Location -> Operator -> Site.
+`operator_path` on a model is the lookup that leads from it to its Operator (see `infrastructure.access`).
+"""
+
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+from django.utils import timezone
+
+from infrastructure import ids
+from infrastructure.choices import (
+    ConnectorFormat,
+    ConnectorStandard,
+    EVSEStatus,
+    ParkingType,
+    PowerType,
+    as_choices,
+)
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in available_timezones():
+        raise ValidationError("Use an IANA time zone name, for example Europe/Vienna.")
+
+
+class Site(models.Model):
+    """The installation: the environment of one tenant. There is exactly one."""
+
+    name = models.CharField(max_length=100, help_text="Name of this Plugtill installation, for example Acme Charging.")
+    currency = models.CharField(
+        max_length=3,
+        default="EUR",
+        validators=[ids.currency_validator],
+        help_text="ISO 4217, for example EUR.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        default="Europe/Vienna",
+        validators=[validate_time_zone],
+        help_text="For example Europe/Vienna.",
+    )
+    country = models.CharField(
+        max_length=3,
+        default="AUT",
+        validators=[ids.country_validator],
+        help_text="ISO 3166-1 alpha-3, for example AUT.",
+    )
+    languages = models.CharField(
+        max_length=50,
+        default="en,de",
+        help_text="Languages of driver texts, ISO 639-1, separated by commas; the first is the default.",
+    )
+    phone = models.CharField(
+        max_length=25, blank=True, help_text="Help line shown to drivers, for example +43 1 234567."
+    )
+    email = models.EmailField(blank=True)
+
+    operator_path = None
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="only_one_site")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Operator(models.Model):
+    """A charge point operator of the site; OCPI BusinessDetails, and the seller on its invoices."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, default=1, related_name="operators")
+    name = models.CharField(max_length=100, unique=True)
+    website = models.URLField(blank=True)
+    phone = models.CharField(
+        max_length=25, blank=True, help_text="Help line for drivers; used by areas without one of their own."
+    )
+    email = models.EmailField(blank=True)
+    currency = models.CharField(
+        max_length=3, blank=True, validators=[ids.currency_validator], help_text="Empty: the site's."
+    )
+    time_zone = models.CharField(
+        max_length=64, blank=True, validators=[validate_time_zone], help_text="Empty: the site's."
+    )
+    country = models.CharField(
+        max_length=3, blank=True, validators=[ids.country_validator], help_text="Empty: the site's."
+    )
+    languages = models.CharField(max_length=50, blank=True, help_text="Empty: the site's.")
+    legal_name = models.CharField(
+        "seller name", max_length=120, blank=True, help_text="As it must stand on invoices; empty: the name."
+    )
+    legal_address = models.CharField(
+        "seller address", max_length=255, blank=True, help_text="Street, postal code, city."
+    )
+    vat_number = models.CharField("VAT number", max_length=20, blank=True, help_text="For example ATU12345678.")
+
+    operator_path = "pk"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OperatorMembership(models.Model):
+    """Lets a member of staff see and edit one operator's data. Superusers see all operators."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="operator_memberships")
+    operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="memberships")
+
+    operator_path = "operator"
+
+    class Meta:
+        constraints = [models.UniqueConstraint("user", "operator", name="one_membership_per_operator")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.operator}"
+
+
+class Location(models.Model):
+    """An area with chargers: the OCPI Location (2.2.1 mod_locations, 8.3.1)."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="locations")
+    name = models.CharField(max_length=255)
+    roaming_id = models.CharField(
+        "roaming id",
+        max_length=36,
+        blank=True,
+        validators=[ids.roaming_id_validator],
+        help_text="Location.id at partners, for example VIE-HQ. Never changes once exposed. Empty: not exposed.",
+    )
+    address = models.CharField(max_length=255, help_text="Street and number.")
+    city = models.CharField(max_length=45)
+    postal_code = models.CharField(max_length=10, blank=True)
+    state = models.CharField(max_length=45, blank=True)
+    country = models.CharField(
+        max_length=3, blank=True, validators=[ids.country_validator], help_text="Empty: the operator's."
+    )
+    latitude = models.DecimalField(max_digits=8, decimal_places=6, help_text="WGS 84 degrees, for example 48.208490.")
+    longitude = models.DecimalField(max_digits=9, decimal_places=6, help_text="WGS 84 degrees, for example 16.372080.")
+    phone = models.CharField(
+        "phone number",
+        max_length=25,
+        blank=True,
+        help_text="Help line at this area; empty: the operator's. Needed for roaming.",
+    )
+    time_zone = models.CharField(
+        max_length=64, blank=True, validators=[validate_time_zone], help_text="Empty: the operator's."
+    )
+    currency = models.CharField(
+        max_length=3, blank=True, validators=[ids.currency_validator], help_text="Empty: the operator's."
+    )
+    publish = models.BooleanField(default=True, help_text="Partners may show the area on maps.")
+    publish_allowed_to = models.JSONField(default=list, blank=True)
+    parking_type = models.CharField(max_length=20, blank=True, choices=as_choices(ParkingType))
+    facilities = models.JSONField(default=list, blank=True)
+    directions = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Texts per language: [{"language": "en", "text": "Behind the hotel"}].',
+    )
+    opening_times = models.JSONField(
+        null=True, blank=True, help_text='OCPI Hours; empty: always open ({"twentyfourseven": true}).'
+    )
+    charging_when_closed = models.BooleanField(default=True)
+    images = models.JSONField(default=list, blank=True)
+    related_locations = models.JSONField(default=list, blank=True)
+    energy_mix = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_updated = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    first_exposed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    operator_path = "operator"
+
+    class Meta:
+        verbose_name = "area"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(Upper("roaming_id"), condition=~Q(roaming_id=""), name="location_roaming_id_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def effective_time_zone(self) -> str:
+        return self.time_zone or self.operator.time_zone or self.operator.site.time_zone
+
+    @property
+    def effective_country(self) -> str:
+        return self.country or self.operator.country or self.operator.site.country
+
+    @property
+    def effective_currency(self) -> str:
+        return self.currency or self.operator.currency or self.operator.site.currency
+
+    @property
+    def effective_phone(self) -> str:
+        return self.phone or self.operator.phone
+
+    @property
+    def effective_languages(self) -> list[str]:
+        languages = self.operator.languages or self.operator.site.languages
+        return [language.strip() for language in languages.split(",") if language.strip()]
+
+    def zone_info(self) -> ZoneInfo:
+        return ZoneInfo(self.effective_time_zone)
+
+
+class Charger(models.Model):
+    """A charging station; it speaks OCPP under its identity. Its EVSEs are what partners see."""
+
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="chargers", verbose_name="area")
+    identity = models.CharField(
+        max_length=48,
+        unique=True,
+        validators=[ids.identity_validator],
+        help_text="The last part of the charger's OCPP address, for example CP-0001.",
+    )
+    name = models.CharField(max_length=100, blank=True)
+    roaming_id = models.CharField(
+        "roaming id",
+        max_length=30,
+        blank=True,
+        validators=[ids.roaming_id_validator],
+        help_text="Start of its EVSEs' uids, for example VIE-HQ-01. Empty: not exposed.",
+    )
+    roaming = models.BooleanField(
+        "roaming enabled", default=False, help_text="Partners may see and start this charger."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    first_exposed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    operator_path = "location__operator"
+
+    class Meta:
+        ordering = ["identity"]
+        constraints = [
+            models.UniqueConstraint(Upper("roaming_id"), condition=~Q(roaming_id=""), name="charger_roaming_id_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.identity
+
+
+class EVSE(models.Model):
+    """The part of a charger that serves one car at a time (OCPI EVSE; OCPP 1.6 connectorId, 2.0.1 evse.id)."""
+
+    charger = models.ForeignKey(Charger, on_delete=models.CASCADE, related_name="evses")
+    number = models.PositiveSmallIntegerField(default=1, help_text="1.6 connectorId, 2.0.1 evse.id: 1, 2, ...")
+    uid = models.CharField(
+        max_length=36,
+        blank=True,
+        validators=[ids.roaming_id_validator],
+        help_text="EVSE.uid at partners; empty: charger's roaming id and the number. Never changes once exposed.",
+    )
+    evse_id = models.CharField(
+        "EVSE id",
+        max_length=48,
+        blank=True,
+        validators=[ids.evse_id_validator],
+        help_text="eMI3, for example AT*PLG*E0001*1. Needed for roaming.",
+    )
+    status = models.CharField(max_length=12, default=EVSEStatus.UNKNOWN, choices=as_choices(EVSEStatus), editable=False)
+    physical_reference = models.CharField(
+        max_length=16,
+        blank=True,
+        help_text="What is written on the outlet, for example 1A; empty: from the EVSE id.",
+    )
+    floor_level = models.CharField(max_length=4, blank=True)
+    latitude = models.DecimalField(max_digits=8, decimal_places=6, null=True, blank=True)
+    longitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
+    capabilities = models.JSONField(
+        default=list, blank=True, help_text="OCPI capabilities beyond REMOTE_START_STOP_CAPABLE."
+    )
+    parking_restrictions = models.JSONField(default=list, blank=True)
+    directions = models.JSONField(default=list, blank=True)
+    images = models.JSONField(default=list, blank=True)
+    last_updated = models.DateTimeField(default=timezone.now, editable=False)
+    first_exposed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    operator_path = "charger__location__operator"
+
+    class Meta:
+        verbose_name = "EVSE"
+        ordering = ["charger", "number"]
+        constraints = [
+            models.UniqueConstraint("charger", "number", name="evse_number_unique_in_charger"),
+            models.UniqueConstraint(Upper("uid"), condition=~Q(uid=""), name="evse_uid_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.evse_id or f"{self.charger.identity} / {self.number}"
+
+    @property
+    def effective_uid(self) -> str:
+        """`EVSE.uid`, or "" while the charger has no roaming id."""
+        if self.uid or not self.charger.roaming_id:
+            return self.uid
+        return ids.default_evse_uid(self.charger.roaming_id, self.number)
+
+    @property
+    def effective_physical_reference(self) -> str:
+        return self.physical_reference or ids.default_physical_reference(self.evse_id, self.number)
+
+
+class Connector(models.Model):
+    """A plug or socket; the connectors of one EVSE exclude each other (OCPI Connector; 2.0.1 connectorId)."""
+
+    evse = models.ForeignKey(EVSE, on_delete=models.CASCADE, related_name="connectors", verbose_name="EVSE")
+    number = models.PositiveSmallIntegerField(default=1, help_text="2.0.1 connectorId within the EVSE.")
+    roaming_id = models.CharField(
+        "roaming id",
+        max_length=36,
+        blank=True,
+        validators=[ids.roaming_id_validator],
+        help_text="Connector.id at partners, unique within its EVSE, for example 1. Empty: not exposed.",
+    )
+    standard = models.CharField(
+        max_length=30, default=ConnectorStandard.IEC_62196_T2, choices=as_choices(ConnectorStandard)
+    )
+    format = models.CharField(max_length=6, default=ConnectorFormat.SOCKET, choices=as_choices(ConnectorFormat))
+    power_type = models.CharField(max_length=16, default=PowerType.AC_3_PHASE, choices=as_choices(PowerType))
+    max_voltage = models.PositiveIntegerField(default=230, help_text="V, line to neutral for AC 3 phase.")
+    max_amperage = models.PositiveIntegerField(default=32, help_text="A.")
+    max_electric_power = models.PositiveIntegerField(
+        null=True, blank=True, help_text="W, when lower than voltage times current."
+    )
+    terms_and_conditions = models.URLField(max_length=255, blank=True)
+    last_updated = models.DateTimeField(default=timezone.now, editable=False)
+    first_exposed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    operator_path = "evse__charger__location__operator"
+
+    class Meta:
+        ordering = ["evse", "number"]
+        constraints = [
+            models.UniqueConstraint("evse", "number", name="connector_number_unique_in_evse"),
+            models.UniqueConstraint(
+                "evse",
+                Upper("roaming_id"),
+                condition=~Q(roaming_id=""),
+                name="connector_roaming_id_unique_in_evse",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.evse} / {self.number}"
+
+
+class OutboxEvent(models.Model):
+    """Says that something changed; written in the transaction of the change, consumed by `outbox.drain`."""
+
+    topic = models.CharField(max_length=40)
+    object_id = models.BigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+    processed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(default=timezone.now)
+    last_error = models.TextField(blank=True)
+
+    operator_path = None
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index("not_before", "id", condition=Q(processed_at=None), name="outbox_waiting"),
+            models.Index("processed_at", name="outbox_processed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.object_id}"

@@ -1,0 +1,13 @@
+from celery import shared_task
+
+from infrastructure import outbox
+
+
+@shared_task
+def drain_outbox() -> int:
+    return outbox.drain()
+
+
+@shared_task
+def delete_processed_events() -> None:
+    outbox.delete_processed()

@@ -1,0 +1,26 @@
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"
+    verbose_name = "Payments"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from chargers.models import ChargingSession
+        from infrastructure import panels
+        from infrastructure.services import masterdata
+        from payments import panels as own_panels
+        from payments.models import Terminal
+        from payments.services import keeping, pulls, terminals
+        from roaming.choices import InterfaceRole, Module, PlatformType
+        from roaming.models import RoamingPlatform
+        from roaming.services.registry import Endpoint, Sender, registry
+
+        registry.endpoints.append(Endpoint(Module.PAYMENTS, InterfaceRole.RECEIVER, frozenset({PlatformType.PTP})))
+        registry.senders[terminals.PUSH_MODULE] = Sender(terminals.build_assignment, terminals.note_assignment)
+        registry.add_pull_source(pulls.TERMINALS)
+        registry.add_pull_source(pulls.ADVICES)
+        masterdata.on_delete_check(RoamingPlatform, keeping.check_platform_deletion)
+        panels.register(Terminal, own_panels.of_terminal)
+        panels.register(ChargingSession, own_panels.of_session)

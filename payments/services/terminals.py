@@ -1,0 +1,200 @@
+"""Payment terminals: the PTP owns the object, we own what it serves (DirectPayment v1.9, 5.1)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from infrastructure import outbox
+from infrastructure.models import EVSE, Location, Operator
+from payments import mapping
+from payments.choices import InvoiceCreator
+from payments.models import Terminal
+from payments.services.peers import addresses, invoice_base_url, profile_for
+from payments.services.tenancy import Party, operators_of, resolve_operator
+from roaming.models import Push, RoamingPlatform
+from roaming.ocpi.client import Reply
+from roaming.ocpi.types import format_datetime, parse_datetime
+from roaming.ocpi.versions import join
+from roaming.services import push
+from roaming.services.registry import Request
+
+Json = dict[str, Any]
+
+PUSH_MODULE = "terminals"
+LISTS = ("location_ids", "evse_uids")
+
+
+def receive_terminal(platform: RoamingPlatform, body: Json, *, addressed_to: Party = ("", "")) -> tuple[Terminal, bool]:
+    """Stores what the PTP says of its terminal; True when it is new. What is older than known is ignored.
+
+    Never takes away what we assigned; before our first assignment the PTP's is taken over.
+    """
+    now = timezone.now()
+    # A clock that runs ahead must not make the PTP's next message look old.
+    told_at = min(parse_datetime(body["last_updated"]), now) if body.get("last_updated") else now
+    terminal_id = body["terminal_id"]
+    with transaction.atomic():
+        row, created = Terminal.objects.get_or_create(
+            platform=platform,
+            terminal_id__iexact=terminal_id,
+            defaults={"terminal_id": terminal_id, "last_updated": told_at},
+        )
+        terminal = Terminal.objects.select_for_update().get(pk=row.pk)
+        terminal.platform = platform
+        if _is_known_better(terminal, told_at):
+            return terminal, created
+        before = terminal.reported
+        _write_report(terminal, body, told_at)
+        if terminal.operator is None:
+            terminal.operator = resolve_operator(terminal, addressed_to)
+        terminal.save()
+        if terminal.assigned_at is None:
+            _import_assignment(terminal, body)
+        elif _is_new_drift(terminal, body, before):
+            _assert_assignment(terminal)
+    return terminal, created
+
+
+def _is_known_better(terminal: Terminal, told_at: datetime) -> bool:
+    told_before = terminal.reported.get("last_updated")
+    return bool(told_before) and told_at < parse_datetime(told_before)
+
+
+def _write_report(terminal: Terminal, body: Json, told_at: datetime) -> None:
+    for name, value in mapping.terminal_fields(body).items():
+        setattr(terminal, name, value)
+    told = {name: body[name] for name in (*LISTS, "invoice_base_url") if body.get(name)}
+    terminal.reported = terminal.reported | told | {"last_updated": told_at.isoformat().replace("+00:00", "Z")}
+    terminal.last_updated = max(terminal.last_updated, told_at)
+
+
+def _import_assignment(terminal: Terminal, body: Json) -> None:
+    """Ids that we do not have stay visible in `reported`."""
+    operators = operators_of(terminal.platform)
+    if body.get("location_ids"):
+        wanted = {value.casefold() for value in body["location_ids"]}
+        areas = Location.objects.filter(operator__in=operators).exclude(roaming_id="")
+        terminal.locations.set(area for area in areas if area.roaming_id.casefold() in wanted)
+    if body.get("evse_uids"):
+        wanted = {value.casefold() for value in body["evse_uids"]}
+        outlets = EVSE.objects.filter(charger__location__operator__in=operators).select_related("charger")
+        terminal.evses.set(outlet for outlet in outlets if outlet.effective_uid.casefold() in wanted)
+
+
+def _is_new_drift(terminal: Terminal, body: Json, before: Json) -> bool:
+    """Whether the PTP says something else than we want, and not what it said already the last time.
+
+    Each deviation is answered once: a PTP that answers our PATCH with its own old state must not start a loop.
+    """
+    wanted: Json = mapping.assignment(terminal)
+    if is_invoiced_by_us(terminal):
+        wanted["invoice_base_url"] = invoice_base_url(terminal.platform)
+    return any(
+        _same(body[name]) != _same(wanted[name]) and _same(body[name]) != _same(before.get(name))
+        for name in wanted
+        if body.get(name)
+    )
+
+
+def _same(value: Any) -> Any:
+    """For comparison: ids regardless of order and case, an address as it is."""
+    return {entry.casefold() for entry in value} if isinstance(value, list) else value
+
+
+def _assert_assignment(terminal: Terminal) -> None:
+    terminal.last_updated = timezone.now()
+    terminal.save(update_fields=["last_updated"])
+    outbox.record("terminal", terminal.pk)
+
+
+def is_invoiced_by_us(terminal: Terminal) -> bool:
+    return terminal.invoice_creator != InvoiceCreator.PTP
+
+
+def assign_terminal(terminal: Terminal, locations: Iterable[Location], evses: Iterable[EVSE]) -> None:
+    """Sets what the terminal serves: the EVSEs of `locations` and `evses` besides. Raises ValidationError.
+
+    A terminal from the unassigned pool becomes the operator's whose areas it serves.
+    """
+    areas, outlets = list(locations), list(evses)
+    with transaction.atomic():
+        row = Terminal.objects.select_for_update(of=("self",)).select_related("platform").get(pk=terminal.pk)
+        check_assignment(row, areas, outlets)
+        row.locations.set(areas)
+        row.evses.set(outlets)
+        owners = {area.operator for area in areas} | {outlet.charger.location.operator for outlet in outlets}
+        if row.operator is None and len(owners) == 1:
+            row.operator = owners.pop()
+        row.assigned_at = timezone.now()
+        row.save(update_fields=["operator", "assigned_at"])
+        _assert_assignment(row)
+
+
+def check_assignment(terminal: Terminal, areas: Iterable[Location], outlets: Iterable[EVSE]) -> None:
+    """Raises ValidationError with every reason why the terminal cannot serve these."""
+    allowed = set(operators_of(terminal.platform).values_list("pk", flat=True))
+    if terminal.operator_id is not None:
+        allowed &= {terminal.operator_id}
+    problems = []
+    for area in areas:
+        problems += _problems(area, area.operator_id, area.roaming_id, allowed)
+    for outlet in outlets:
+        problems += _problems(outlet, outlet.charger.location.operator_id, outlet.effective_uid, allowed)
+    if problems:
+        raise ValidationError(problems)
+
+
+def _problems(served: Location | EVSE, operator_id: int, partner_id: str, allowed: set[int]) -> list[str]:
+    problems = []
+    if operator_id not in allowed:
+        problems.append(f"{served} belongs to an operator that this terminal does not work for.")
+    if not partner_id:
+        problems.append(f"{served} has no roaming id, so the partner does not know it.")
+    return problems
+
+
+def choose_operator(terminal: Terminal, operator: Operator | None) -> None:
+    """Staff says whose terminal it is; None puts it back into the unassigned pool."""
+    Terminal.objects.filter(pk=terminal.pk).update(operator=operator)
+
+
+def queue_assignment(terminal_id: int) -> None:
+    """Consumer of "terminal": kept until the PTP has taken it, as it cannot learn of an assignment otherwise."""
+    terminal = Terminal.objects.select_related("platform").filter(pk=terminal_id).first()
+    if terminal is not None:
+        push.enqueue(terminal.platform, PUSH_MODULE, str(terminal.pk))
+
+
+def build_assignment(queued: Push) -> Request | None:
+    """PATCH of the full lists (DirectPayment v1.9, 5.1.1.2); empty ones unassign.
+
+    With them goes the base of the invoice addresses if we invoice and the PTP holds another or none: a PATCH of
+    the changed fields, as a PUT would have to repeat, and could erase, what only the PTP knows of its terminal.
+    """
+    terminal = Terminal.objects.select_related("platform").filter(pk=int(queued.object_id)).first()
+    if terminal is None:
+        return None
+    terminals_url, _ = addresses(terminal.platform)
+    body: Json = mapping.assignment(terminal) | {"last_updated": format_datetime(terminal.last_updated)}
+    base_url = invoice_base_url(terminal.platform)
+    if is_invoiced_by_us(terminal) and terminal.invoice_base_url != base_url:
+        body["invoice_base_url"] = base_url
+    profile = profile_for(terminal)
+    return Request(
+        "PATCH",
+        join(terminals_url, terminal.terminal_id),
+        body,
+        country_code=profile.country_code if profile else "",
+        party_id=profile.party_id if profile else "",
+    )
+
+
+def note_assignment(queued: Push, request: Request, reply: Reply) -> None:
+    """The PTP took it: it now holds our invoice address."""
+    if "invoice_base_url" in request.body:
+        base_url = request.body["invoice_base_url"]
+        Terminal.objects.filter(pk=int(queued.object_id)).update(invoice_base_url=base_url)

@@ -1,0 +1,159 @@
+"""The log of OCPI messages, for those who look for what went wrong between us and a partner."""
+
+import json
+from datetime import UTC
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.paginator import InfinitePaginator
+from unfold.utils import parse_datetime_str
+
+from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
+from infrastructure.admin_display import display
+from roaming.models import Message
+from roaming.ocpi.exchange import MODULES, VERSIONS
+
+OUTCOME_COLOURS = {"ok": "success", "failed": "danger"}
+DIRECTION_COLOURS = {"IN": "info", "OUT": "warning"}
+
+
+class ModuleFilter(admin.SimpleListFilter):
+    """Named here: asking the table which modules occur in it would read all of it."""
+
+    title = "module"
+    parameter_name = "module"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted({*MODULES, VERSIONS})] + [("-", "none")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        value = self.value()
+        if not value:
+            return queryset
+        return queryset.filter(module="" if value == "-" else value)
+
+
+class TimeFilter(RangeDateTimeFilter):
+    """Times in the zone of the page; a day without a time counts from its beginning, or to its end."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        for edge, lookup, default in (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59")):
+            day, hour = (self.used_parameters.get(f"{self.parameter_name}_{edge}_{part}") for part in (0, 1))
+            moment = parse_datetime_str(f"{day} {hour or default}") if day else None
+            if moment is not None:
+                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": timezone.make_aware(moment)})
+        return queryset
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """Pages without a total: counting a million rows takes longer than reading the newest fifty."""
+
+    list_display = [
+        "exact_time",
+        "direction_label",
+        "platform",
+        "method",
+        "module",
+        "object_id",
+        "outcome",
+        "answer",
+        "duration_ms",
+        "short_error",
+    ]
+    list_filter = [
+        ("direction", ChoicesDropdownFilter),
+        "is_ok",
+        ModuleFilter,
+        ("platform", ScopedRelatedFilter),
+        ("started_at", TimeFilter),
+    ]
+    list_filter_submit = True
+    list_select_related = ["platform"]
+    search_fields = ["object_id", "authorization_reference", "correlation_id", "request_id"]
+    search_help_text = "Object, authorization reference, X-Correlation-ID or X-Request-ID, whole or in part."
+    show_full_result_count = False
+    paginator = InfinitePaginator
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "platform",
+                    "direction",
+                    "exact_time",
+                    "duration_ms",
+                    "method",
+                    "url",
+                    "module",
+                    "object_id",
+                    "authorization_reference",
+                ]
+            },
+        ),
+        ("Outcome", {"fields": ["is_ok", "http_status", "status_code", "error"]}),
+        ("Ids", {"fields": ["correlation_id", "request_id"]}),
+        ("Bodies", {"fields": ["request_text", "response_text"]}),
+    ]
+    readonly_fields = ["exact_time", "request_text", "response_text"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        queryset: QuerySet[Message] = super().get_queryset(request)
+        if request.resolver_match and str(request.resolver_match.url_name).endswith("_changelist"):
+            return queryset.defer("request_body", "response_body")
+        return queryset
+
+    @display(description="direction", label=DIRECTION_COLOURS, ordering="direction")
+    def direction_label(self, message: Message) -> tuple[str, str]:
+        return message.direction, message.get_direction_display()
+
+    @display(description="time (UTC)", ordering="started_at")
+    def exact_time(self, message: Message) -> str:
+        return f"{message.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+    @display(description="HTTP, OCPI")
+    def answer(self, message: Message) -> str:
+        return ", ".join(str(code) for code in (message.http_status, message.status_code) if code) or "none"
+
+    @display(description="outcome", label=OUTCOME_COLOURS)
+    def outcome(self, message: Message) -> str:
+        return "ok" if message.is_ok else "failed"
+
+    @display(description="error")
+    def short_error(self, message: Message) -> str:
+        return message.error if len(message.error) <= 80 else f"{message.error[:79]}…"
+
+    @display(description="request")
+    def request_text(self, message: Message) -> SafeString:
+        return _shown(message.request_body, message.request_size)
+
+    @display(description="response")
+    def response_text(self, message: Message) -> SafeString:
+        return _shown(message.response_body, message.response_size)
+
+
+def _shown(body: str, size: int) -> SafeString:
+    if not size:
+        return format_html("<em>{}</em>", "empty")
+    # Masking shortens, so a body that was kept whole may be smaller than what came.
+    text = _pretty(body)
+    note = f"{size:,} bytes" if text is not None else f"{size:,} bytes; what follows is its beginning or not JSON"
+    return format_html(
+        '<p class="mb-2">{}</p><pre class="desk-json">{}</pre>',
+        note,
+        body if text is None else text,
+    )
+
+
+def _pretty(body: str) -> str | None:
+    """None when it is no JSON: cut off, or something else from the start."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None

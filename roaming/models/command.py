@@ -1,0 +1,48 @@
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+from django.utils import timezone
+
+from chargers.models import ChargingSession, OutgoingCall
+from infrastructure.choices import as_choices
+from roaming.choices import CommandResponseType, CommandType
+from roaming.models.platform import RoamingPlatform
+
+
+def new_uid() -> str:
+    return str(uuid4())
+
+
+class Command(models.Model):
+    """A command received from a partner, our answer, and the call to the charger that it became."""
+
+    uid = models.CharField(max_length=36, unique=True, default=new_uid, editable=False)
+    platform = models.ForeignKey(RoamingPlatform, on_delete=models.CASCADE, related_name="commands")
+    type = models.CharField(max_length=18, choices=as_choices(CommandType))
+    request = models.JSONField()
+    response_url = models.CharField(max_length=255)
+    authorization_reference = models.CharField(max_length=36, blank=True)
+    response = models.CharField(max_length=15, choices=as_choices(CommandResponseType))
+    session = models.ForeignKey(ChargingSession, null=True, on_delete=models.SET_NULL, related_name="commands")
+    call = models.OneToOneField(OutgoingCall, null=True, on_delete=models.SET_NULL, related_name="command")
+    result = models.CharField(max_length=20, blank=True, help_text="CommandResultType sent to the partner.")
+    received_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(help_text="End of the timeout that we told the partner.")
+
+    operator_path = "platform__profiles__operators"
+
+    class Meta:
+        ordering = ["-received_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "platform",
+                Upper("authorization_reference"),
+                condition=Q(type="START_SESSION") & ~Q(authorization_reference=""),
+                name="start_reference_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.authorization_reference or self.uid}"

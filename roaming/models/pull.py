@@ -1,0 +1,34 @@
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from roaming.models.platform import RoamingPlatform
+
+
+class Pull(models.Model):
+    """A list that we fetch from a platform again and again: what changed since `high_water`, the newest
+    `last_updated` that was seen. Empty: the whole list."""
+
+    platform = models.ForeignKey(RoamingPlatform, on_delete=models.CASCADE, related_name="pulls")
+    source = models.CharField(max_length=40)
+    is_enabled = models.BooleanField("enabled", default=True)
+    interval_minutes = models.PositiveIntegerField(
+        default=240, validators=[MinValueValidator(5)], help_text="Minutes between two runs, for example 240."
+    )
+    next_run_at = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    high_water = models.DateTimeField(null=True, blank=True, help_text="Empty: the next run fetches everything.")
+    last_run_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_received = models.PositiveIntegerField(default=0, editable=False)
+    last_problems = models.JSONField(default=list, blank=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+
+    operator_path = "platform__profiles__operators"
+
+    class Meta:
+        ordering = ["platform", "source"]
+        constraints = [models.UniqueConstraint("platform", "source", name="one_pull_per_platform_and_source")]
+        indexes = [models.Index("next_run_at", condition=models.Q(is_enabled=True), name="pull_due")]
+
+    def __str__(self) -> str:
+        return f"{self.source} from {self.platform}"

@@ -1,0 +1,1 @@
+"""The OCPI protocol itself: formats, transport and rules. No ORM, no domain."""

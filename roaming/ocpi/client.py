@@ -1,0 +1,248 @@
+"""The OCPI client: headers, envelope, pages, and what each kind of failure means for a retry."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import requests
+from requests.utils import parse_header_links
+
+from . import headers as ocpi_headers
+from .envelope import Envelope, read
+from .errors import PeerError, PeerGarbage, PeerRefused
+from .exchange import Exchange, Observer
+from .transport import Answer, Timeout, pinned_session, send
+
+logger = logging.getLogger(__name__)
+
+MAX_PAGES = 10_000
+# Seconds to connect, and between two bytes of the answer.
+DEFAULT_TIMEOUT: Timeout = (3.05, 10.0)
+# 401: the peer's new token may be on its way to us (credentials PUT), or ours to it.
+_TRANSIENT_HTTP = {401, 408, 425, 429}
+# Hub: generic, timeout on forwarding, receiver not connected. 4001 (unknown receiver) stays wrong.
+_TRANSIENT_HUB = {4000, 4002, 4003}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A success: HTTP 2xx and OCPI 1xxx. `status_code` is 1000 for a push answered without a body."""
+
+    http_status: int
+    status_code: int
+    status_message: str
+    data: object
+    headers: Mapping[str, str]
+    duration_s: float
+
+
+class OcpiClient:
+    """Calls one peer. `routing` None on configuration modules (versions, credentials, hubclientinfo).
+
+    Every method raises PeerError: PeerForbiddenAddress, PeerUnreachable, PeerRefused or PeerGarbage. `observe`
+    is told of every request, also of those that fail; it must not raise.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        encode_token: bool = True,
+        routing: ocpi_headers.Routing | None = None,
+        allow_private: bool,
+        require_https: bool,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        observe: Observer | None = None,
+    ) -> None:
+        self._token = ocpi_headers.encode_token(token) if encode_token else token
+        self._routing = routing
+        self._timeout = timeout
+        self._observe = observe
+        self._session: requests.Session = pinned_session(allow_private=allow_private, require_https=require_https)
+
+    def __enter__(self) -> "OcpiClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, *, correlation_id: str | None = None) -> Reply:
+        return self._call("GET", _with_query(url, params), None, correlation_id)
+
+    def put(self, url: str, body: object, *, correlation_id: str | None = None) -> Reply:
+        return self._call("PUT", url, _encoded(body), correlation_id)
+
+    def patch(self, url: str, body: object, *, correlation_id: str | None = None) -> Reply:
+        return self._call("PATCH", url, _encoded(body), correlation_id)
+
+    def post(self, url: str, body: object, *, correlation_id: str | None = None) -> Reply:
+        return self._call("POST", url, _encoded(body), correlation_id)
+
+    def delete(self, url: str, body: object = None, *, correlation_id: str | None = None) -> Reply:
+        return self._call("DELETE", url, None if body is None else _encoded(body), correlation_id)
+
+    def get_pages(self, url: str, params: Mapping[str, str] | None = None) -> Iterator[dict[str, object]]:
+        """Objects of a list, page after page as its Link headers say; entries that are none are skipped."""
+        following: str | None = _with_query(url, params)
+        correlation_id = ocpi_headers.new_id()
+        seen: set[str] = set()
+        while following is not None:
+            if following in seen or len(seen) >= MAX_PAGES:
+                raise PeerGarbage("The pages of the peer's list never end.")
+            seen.add(following)
+            reply = self.get(following, correlation_id=correlation_id)
+            yield from _objects(reply.data, following)
+            following = _next_page(reply.headers, following)
+
+    def _call(self, method: str, url: str, body: bytes | None, correlation_id: str | None) -> Reply:
+        started_at, started = datetime.now(UTC), time.monotonic()
+        headers = self._headers(has_body=body is not None, correlation_id=correlation_id)
+        answer: Answer | None = None
+        error = ""
+        try:
+            answer = send(self._session, method, url, headers=headers, body=body, timeout=self._timeout)
+            envelope = _judge(method, answer)
+        except PeerError as failure:
+            error = failure.detail
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(
+                    Exchange(
+                        method=method,
+                        url=url,
+                        authorization=headers["Authorization"],
+                        request_id=headers["X-Request-ID"],
+                        correlation_id=headers["X-Correlation-ID"],
+                        request=body or b"",
+                        http_status=answer.http_status if answer else None,
+                        response=answer.body if answer else b"",
+                        started_at=started_at,
+                        duration_s=time.monotonic() - started,
+                        error=error,
+                    )
+                )
+        return Reply(
+            http_status=answer.http_status,
+            status_code=envelope.status_code,
+            status_message=envelope.status_message,
+            data=envelope.data,
+            headers=answer.headers,
+            duration_s=time.monotonic() - started,
+        )
+
+    def _headers(self, *, has_body: bool, correlation_id: str | None) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Token {self._token}",
+            "Accept": "application/json",
+            "Connection": "close",
+            "User-Agent": "Plugtill",
+            "X-Request-ID": ocpi_headers.new_id(),
+            "X-Correlation-ID": correlation_id or ocpi_headers.new_id(),
+        }
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        if self._routing is not None:
+            headers.update(self._routing.to_headers())
+        return headers
+
+
+def _judge(method: str, answer: Answer) -> Envelope:
+    """The envelope of a success; the matching PeerError otherwise."""
+    is_good = 200 <= answer.http_status < 300
+    if is_good and method != "GET" and not answer.body.strip():
+        return Envelope(1000, "", None)
+    try:
+        envelope = read(answer.body)
+    except PeerGarbage:
+        # A proxy's error page: the HTTP status alone has to tell.
+        if is_good:
+            raise
+        raise _refusal(answer, None) from None
+    if is_good and envelope.status_code < 2000:
+        return envelope
+    raise _refusal(answer, envelope)
+
+
+def _refusal(answer: Answer, envelope: Envelope | None) -> PeerRefused:
+    status_code = envelope.status_code if envelope else None
+    message = envelope.status_message if envelope else ""
+    is_transient = (
+        answer.http_status >= 500
+        or answer.http_status in _TRANSIENT_HTTP
+        or (status_code is not None and (3000 <= status_code < 4000 or status_code in _TRANSIENT_HUB))
+    )
+    return PeerRefused(
+        _refusal_in_words(answer.http_status, status_code, message),
+        http_status=answer.http_status,
+        status_code=status_code,
+        status_message=message,
+        data=envelope.data if envelope else None,
+        permanent=not is_transient,
+        retry_after=_retry_after(answer.headers.get("Retry-After")),
+    )
+
+
+def _refusal_in_words(http_status: int, status_code: int | None, message: str) -> str:
+    words = {
+        401: "The peer does not accept our token",
+        404: "The peer does not know this address or object",
+        405: "The peer does not allow this request in its present state",
+        429: "The peer asks us to send less",
+    }.get(http_status)
+    if words is None:
+        words = "The peer has a fault of its own" if http_status >= 500 else "The peer refused the request"
+    codes = f"HTTP {http_status}" + (f", OCPI {status_code}" if status_code else "")
+    said = f": {message[:200]}" if message else ""
+    return f"{words} ({codes}){said}"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from either form of Retry-After (RFC 9110 section 10.2.3)."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _objects(data: object, url: str) -> Iterator[dict[str, object]]:
+    if data is None:  # null and [] mean the same for a list
+        return
+    if not isinstance(data, list):
+        raise PeerGarbage("The peer answered a request for a list with something else.")
+    for item in data:
+        if isinstance(item, dict):
+            yield item
+        else:
+            logger.warning("Skipped a list entry of type %s from %s", type(item).__name__, url)
+
+
+def _next_page(headers: Mapping[str, str], current: str) -> str | None:
+    for link in parse_header_links(headers.get("Link") or ""):
+        if "next" in link.get("rel", "").lower().split() and link.get("url"):
+            return urljoin(current, link["url"])
+    return None
+
+
+def _with_query(url: str, params: Mapping[str, str] | None) -> str:
+    if not params:
+        return url
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params, safe=':')}"
+
+
+def _encoded(body: object) -> bytes:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -1,0 +1,98 @@
+"""What a peer offers and where (2.2.1 version_information_endpoint.asciidoc)."""
+
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from .client import OcpiClient
+from .errors import NoMatchingEndpoints, PeerGarbage, UnsupportedVersion
+
+Endpoints = dict[tuple[str, str], str]
+
+TERMINALS = "terminals"
+ADVICES = "financial-advice-confirmations"
+# Spelled with underscores before DirectPayment 1.3.
+_ADVICE_NAMES = (ADVICES, ADVICES.replace("-", "_"))
+
+
+def fetch_endpoints(client: OcpiClient, versions_url: str, wanted: Sequence[str] = ("2.2.1",)) -> tuple[str, Endpoints]:
+    """Highest version both sides have, and the peer's {(module, role): url} for it.
+
+    `credentials` is always under SENDER, as its role means nothing. A second `payments` endpoint of one role
+    is under `payments/<last part of its URL>`. Raises PeerError, and UnsupportedVersion when none matches.
+    """
+    offered = _offered(client.get(versions_url).data)
+    mutual = [version for version in wanted if version in offered]
+    if not mutual:
+        raise UnsupportedVersion(
+            f"The peer offers OCPI {', '.join(sorted(offered)) or 'in no version'}, but {', '.join(wanted)} is needed"
+        )
+    version = max(mutual, key=_order)
+    return version, _endpoints(client.get(offered[version]).data)
+
+
+def join(url: str, *segments: str) -> str:
+    """`url` with path segments, exactly one slash between, each percent-encoded; a query stays at the end.
+
+    ValueError for a segment that would lead elsewhere: empty, `.` or `..`.
+    """
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError(f"{segments!r} cannot be part of an address")
+    parts = urlsplit(url)
+    path = "/".join([parts.path.rstrip("/"), *(quote(segment, safe="") for segment in segments)])
+    return urlunsplit(parts._replace(path=path))
+
+
+def payments_urls(endpoint_urls: Sequence[str]) -> tuple[str, str]:
+    """Addresses of the terminals and of the financial advices, from all `payments` endpoints of a peer.
+
+    Peers list the module's root or either object's own address. NoMatchingEndpoints when there is none.
+    """
+    terminals = advices = root = ""
+    for url in endpoint_urls:
+        address = url.rstrip("/")
+        parent, _, name = address.rpartition("/")
+        if name == TERMINALS:
+            terminals = terminals or address
+            root = root or parent
+        elif name in _ADVICE_NAMES:
+            advices = advices or address
+            root = root or parent
+        else:
+            root = address
+    if not root:
+        raise NoMatchingEndpoints("The peer lists no payments endpoint")
+    return terminals or join(root, TERMINALS), advices or join(root, ADVICES)
+
+
+def _offered(data: object) -> dict[str, str]:
+    if not isinstance(data, list):
+        raise PeerGarbage("The peer's versions address did not answer with a list of versions.")
+    return {
+        str(item["version"]).strip(): item["url"]
+        for item in data
+        if isinstance(item, dict) and item.get("version") and _is_text(item.get("url"))
+    }
+
+
+def _endpoints(data: object) -> Endpoints:
+    items = data.get("endpoints") if isinstance(data, dict) else None
+    if not isinstance(items, list):
+        raise PeerGarbage("The peer's version details have no list of endpoints.")
+    result: Endpoints = {}
+    for item in items:
+        if not isinstance(item, dict) or not _is_text(item.get("identifier")) or not _is_text(item.get("url")):
+            continue
+        identifier, url = item["identifier"].strip().lower(), item["url"].strip()
+        role = "SENDER" if identifier == "credentials" else str(item.get("role") or "").strip().upper()
+        if identifier == "payments" and (identifier, role) in result:
+            identifier = f"payments/{url.rstrip('/').rpartition('/')[2]}"
+        result.setdefault((identifier, role), url)
+    return result
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

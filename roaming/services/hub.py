@@ -1,0 +1,89 @@
+"""Parties behind a hub, and whether they can be reached (OCPI 2.2.1 mod_hub_client_info, the CPO as receiver)."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from roaming.choices import ConnectionStatus, Module, PlatformType
+from roaming.models import ClientInfo, Document, RoamingPlatform
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.types import ci_equal, parse_datetime
+from roaming.services import push
+
+Json = dict[str, Any]
+
+ROLE_LENGTH = 10
+
+
+def find_client(platform: RoamingPlatform, country_code: str, party_id: str) -> ClientInfo:
+    """Raises NotFound."""
+    client = _stored(platform, country_code, party_id).first()
+    if client is None:
+        raise NotFound("There is no such party behind this hub.")
+    return client
+
+
+def receive_client(platform: RoamingPlatform, country_code: str, party_id: str, body: Json) -> bool:
+    """Stores a PUT, a valid ClientInfo; True when the party is new. An older one changes nothing.
+
+    Raises InvalidParameters when body and address differ.
+    """
+    for name, value in (("country_code", country_code), ("party_id", party_id)):
+        if not ci_equal(body[name], value):
+            raise InvalidParameters(f"{name}: differs from the address")
+    with transaction.atomic():
+        # Messages of one hub take turns: of two at once the newer one must remain.
+        RoamingPlatform.objects.select_for_update(no_key=True).get(pk=platform.pk)
+        client = _stored(platform, country_code, party_id).first()
+        if client is None:
+            client = ClientInfo(platform=platform, country_code=body["country_code"], party_id=body["party_id"])
+        elif parse_datetime(body["last_updated"]) < client.last_updated:
+            return False
+        created, before = client.pk is None, client.status
+        _write(client, body)
+        if before and before != client.status == ConnectionStatus.CONNECTED:
+            _catch_up(client)
+    return created
+
+
+def _stored(platform: RoamingPlatform, country_code: str, party_id: str) -> QuerySet[ClientInfo]:
+    return ClientInfo.objects.filter(platform=platform, country_code__iexact=country_code, party_id__iexact=party_id)
+
+
+def _write(client: ClientInfo, body: Json) -> None:
+    client.role, client.status, client.body = body["role"][:ROLE_LENGTH], body["status"], body
+    client.last_updated, client.received_at = parse_datetime(body["last_updated"]), timezone.now()
+    client.save()
+
+
+def is_reachable(platform: RoamingPlatform, country_code: str, party_id: str) -> bool:
+    """False for a party of which a hub says that it is not connected: nothing is sent to it or queued (15.1.1)."""
+    if platform.type != PlatformType.HUB:
+        return True
+    away = _stored(platform, country_code, party_id).exclude(status=ConnectionStatus.CONNECTED)
+    return not away.exists()
+
+
+def may_send(platform: RoamingPlatform, document: Document) -> bool:
+    """Whether a Session or CDR may go to the party whose token it was charged with."""
+    token = document.body.get("cdr_token")
+    return token is None or is_reachable(platform, token["country_code"], token["party_id"])
+
+
+def _catch_up(client: ClientInfo) -> None:
+    """The party is back: the newest state of its sessions and the CDRs that it missed are sent."""
+    documents = Document.objects.filter(
+        platform=client.platform,
+        module__in=[Module.SESSIONS, Module.CDRS],
+        body__cdr_token__country_code__iexact=client.country_code,
+        body__cdr_token__party_id__iexact=client.party_id,
+    ).exclude(acknowledged=F("body"))
+    for document in documents.order_by("pk"):
+        session_id = document.body.get("session_id") or document.object_id
+        sequence = f"session {session_id}"
+        if document.module == Module.CDRS:
+            push.enqueue(client.platform, document.module, document.path, sequence=sequence)
+        else:
+            push.enqueue_state(client.platform, document.module, document.path, sequence=sequence)

@@ -1,0 +1,113 @@
+"""Who is calling: from an Authorization header to the platform behind it, and the tokens we hand out.
+
+Only keyed hashes are stored and looked up, so no comparison can leak a token by its duration.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.db.models import Q
+from django.utils import timezone
+
+from infrastructure.secrets import encrypt, keyed_hash, new_secret
+from roaming.choices import PlatformState
+from roaming.models import RoamingPlatform
+from roaming.ocpi.errors import Unauthorized
+from roaming.ocpi.headers import decode_tokens
+
+# How long a replaced token still works: the answer that carries the new one may be lost, and 2.2.1 has no
+# other way back in.
+GRACE = timedelta(hours=1)
+TOKEN_LENGTH = 64
+PURPOSE = "ocpi-server-token"
+
+
+class TokenKind(StrEnum):
+    """REGISTRATION is token A: good for versions and credentials only (2.2.1 credentials, 7.1.1)."""
+
+    REGISTERED = "REGISTERED"
+    REGISTRATION = "REGISTRATION"
+
+
+class Caller(NamedTuple):
+    platform: RoamingPlatform
+    kind: TokenKind
+    token: str
+
+
+class TokenRefused(Exception):
+    """A sentence for staff: why a token cannot be generated or stored now."""
+
+
+def hash_token(token: str) -> str:
+    return keyed_hash(token, purpose=PURPOSE)
+
+
+def platform_for(authorization: str | None) -> Caller:
+    """The platform whose token an Authorization header carries, in one query. Unauthorized when there is none."""
+    candidates = decode_tokens(authorization)
+    if not candidates:
+        raise Unauthorized("Authorization header with 'Token <Base64 of the credentials token>' required.")
+    tokens = {hash_token(token): token for token in candidates}
+    platform = _find(list(tokens))
+    if platform is None:
+        raise Unauthorized("Unknown token.")
+    if platform.server_token_hash in tokens:
+        _end_grace(platform)
+        return Caller(platform, TokenKind.REGISTERED, tokens[platform.server_token_hash])
+    if platform.registration_token_hash in tokens:
+        return Caller(platform, TokenKind.REGISTRATION, tokens[platform.registration_token_hash])
+    other = {platform.next_server_token_hash, platform.previous_server_token_hash} & set(tokens)
+    return Caller(platform, TokenKind.REGISTERED, tokens[other.pop()])
+
+
+def _find(hashes: list[str]) -> RoamingPlatform | None:
+    return RoamingPlatform.objects.filter(
+        Q(server_token_hash__in=hashes)
+        | Q(next_server_token_hash__in=hashes)
+        | Q(registration_token_hash__in=hashes)
+        | Q(previous_server_token_hash__in=hashes, previous_server_token_until__gt=timezone.now())
+    ).first()
+
+
+def _end_grace(platform: RoamingPlatform) -> None:
+    """The peer uses its new token, so it has it: the one before is over."""
+    if platform.previous_server_token_hash:
+        RoamingPlatform.objects.filter(pk=platform.pk, server_token_hash=platform.server_token_hash).update(
+            previous_server_token_hash="", previous_server_token_until=None
+        )
+
+
+def generate_registration_token(platform: RoamingPlatform) -> str:
+    """A token A for the partner, to be shown once; it replaces one not yet used.
+
+    TokenRefused while the platform is registered: the partner's POST would only be answered with 405.
+    """
+    token = new_secret()
+    changed = (
+        RoamingPlatform.objects.filter(pk=platform.pk)
+        .exclude(state=PlatformState.REGISTERED)
+        .update(registration_token_hash=hash_token(token))
+    )
+    if not changed:
+        raise TokenRefused(
+            f"{platform} is registered. Use “Update credentials” for new tokens, "
+            "or invalidate its credentials first to start over."
+        )
+    platform.refresh_from_db()
+    return token
+
+
+def check_token(token: str) -> None:
+    """TokenRefused when it is no credentials token (2.2.1 transport: printable non-blank ASCII, at most 64)."""
+    if not 0 < len(token) <= TOKEN_LENGTH or not all("\x21" <= character <= "\x7e" for character in token):
+        raise TokenRefused("A token has 1 to 64 printable ASCII characters without spaces.")
+
+
+def store_partner_token(platform: RoamingPlatform, token: str) -> None:
+    """Keeps the token A that the partner gave us, encrypted. TokenRefused when it is no credentials token."""
+    token = token.strip()
+    check_token(token)
+    platform.registration_token_encrypted = encrypt(token)
+    platform.save(update_fields=["registration_token_encrypted"])

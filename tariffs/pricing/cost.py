@@ -1,0 +1,124 @@
+"""What a session costs, itemised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from enum import StrEnum
+
+from tariffs.pricing.rounding import money, money_unit, price_for_ocpi
+from tariffs.pricing.tariff import Price
+
+ZERO = Decimal(0)
+
+
+class CostDimension(StrEnum):
+    """What a line charges for; reserved time and its fee are apart from those of the session."""
+
+    FLAT = "FLAT"
+    ENERGY = "ENERGY"
+    TIME = "TIME"
+    PARKING_TIME = "PARKING_TIME"
+    RESERVATION_FLAT = "RESERVATION_FLAT"
+    RESERVATION_TIME = "RESERVATION_TIME"
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """Billed quantity (kWh, hours or times) at one net price and VAT percentage; amounts unrounded."""
+
+    dimension: CostDimension
+    price: Decimal
+    vat: Decimal | None
+    quantity: Decimal
+    excl_vat: Decimal
+    incl_vat: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class VatTotal:
+    """Net, VAT and gross of one VAT percentage in the currency's decimals; `rate` None: no VAT applies."""
+
+    rate: Decimal | None
+    net: Decimal
+    vat: Decimal
+    gross: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of a session in `currency`, unrounded; `subtotal` is the total before price limits."""
+
+    currency: str
+    lines: tuple[CostLine, ...]
+    fixed: Price
+    energy: Price
+    time: Price
+    parking: Price
+    reservation: Price
+    subtotal: Price
+    total: Price
+    gross_by_rate: tuple[tuple[Decimal | None, Decimal], ...]
+
+    @property
+    def net(self) -> Decimal:
+        """Total without VAT, rounded to the currency."""
+        return money(self.total.excl_vat, self.currency)
+
+    @property
+    def gross(self) -> Decimal:
+        """Total with VAT, rounded to the currency: the amount captured and invoiced."""
+        return money(self.total.incl_vat, self.currency)
+
+    def to_ocpi(self) -> dict[str, dict[str, float]]:
+        """The cost fields of a CDR. The parts add up to the total unless a price limit acts."""
+        costs = {
+            "total_cost": self.total,
+            "total_fixed_cost": self.fixed,
+            "total_energy_cost": self.energy,
+            "total_time_cost": self.time,
+            "total_parking_cost": self.parking,
+            "total_reservation_cost": self.reservation,
+        }
+        return {name: price_for_ocpi(price) for name, price in costs.items()}
+
+    def vat_totals(self) -> tuple[VatTotal, ...]:
+        """Totals per VAT percentage, in ascending order; their gross amounts add up to `gross` exactly.
+
+        A total that a limit changed is spread in proportion to the gross amounts before the limit.
+        """
+        shares = self._shares()
+        amounts = _apportioned([share for _, share in shares], self.gross, money_unit(self.currency))
+        return tuple(self._vat_total(rate, share, gross) for (rate, share), gross in zip(shares, amounts, strict=True))
+
+    def _shares(self) -> list[tuple[Decimal | None, Decimal]]:
+        """Unrounded gross per rate after limits."""
+        shares = sorted(self.gross_by_rate, key=lambda one: -1 if one[0] is None else one[0])
+        if self.total.incl_vat == self.subtotal.incl_vat:
+            return shares
+        if not shares:
+            return [(self._rate_of_total(), self.total.incl_vat)]
+        return [(rate, gross * self.total.incl_vat / self.subtotal.incl_vat) for rate, gross in shares]
+
+    def _rate_of_total(self) -> Decimal | None:
+        """The percentage inside a minimum price, for a session in which nothing else costs anything."""
+        vat = self.total.incl_vat - self.total.excl_vat
+        if vat <= 0 or not self.total.excl_vat:
+            return None
+        return (vat / self.total.excl_vat * 100).quantize(Decimal("0.01")).normalize() + 0
+
+    def _vat_total(self, rate: Decimal | None, share: Decimal, gross: Decimal) -> VatTotal:
+        if not rate:
+            return VatTotal(rate, gross, gross - gross, gross)
+        # Where the cent that makes the sum right was taken from a tiny share, VAT must not become negative.
+        net = min(money(share / (1 + rate / 100), self.currency), gross)
+        return VatTotal(rate, net, gross - net, gross)
+
+
+def _apportioned(shares: Sequence[Decimal], total: Decimal, unit: Decimal) -> list[Decimal]:
+    """Round the shares so that they add up to the total: the largest remainders are rounded up."""
+    amounts = [share.quantize(unit, ROUND_DOWN) for share in shares]
+    missing = int((total - sum(amounts, ZERO)) / unit)
+    by_remainder = sorted(range(len(shares)), key=lambda index: amounts[index] - shares[index])
+    for index in by_remainder[:missing]:
+        amounts[index] += unit
+    return amounts

@@ -1,0 +1,67 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from chargers.ocpp.meter_values import read_instant, read_meter_values
+
+AT = "2026-06-01T10:00:00Z"
+
+
+def read(*samples):
+    return read_meter_values([{"timestamp": AT, "sampled_value": list(samples)}])
+
+
+def test_a_bare_value_is_the_register_in_watt_hours():
+    (reading,) = read({"value": "1234"})
+    assert (reading.at, reading.register_wh) == (datetime(2026, 6, 1, 10, tzinfo=UTC), 1234)
+    assert reading.power_w is None
+
+
+def test_kilo_units_are_converted():
+    power = {"value": "11.5", "measurand": "Power.Active.Import", "unit": "kW"}
+    (reading,) = read({"value": "1.5", "unit": "kWh"}, power)
+    assert (reading.register_wh, reading.power_w) == (1500, 11500)
+
+
+def test_phases_are_added_when_there_is_no_total():
+    register = {"measurand": "Energy.Active.Import.Register"}
+    phases = [{**register, "value": "100", "phase": phase} for phase in ("L1", "L2", "L3")]
+    assert read(*phases)[0].register_wh == 300
+    assert read(*phases, {**register, "value": "299"})[0].register_wh == 299
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"value": "80", "measurand": "SoC", "unit": "Percent"},
+        {"value": "100", "measurand": "Energy.Active.Import.Interval"},
+        {"value": "OCMF|...", "format": "SignedData"},
+        {"value": "unknown"},
+        {"value": "NaN"},
+        {"value": "-5"},
+        {"value": "1e30"},
+        {"value": "5", "unit": "varh"},
+    ],
+)
+def test_what_is_no_register_gives_no_reading(sample):
+    assert read(sample) == ()
+
+
+def test_instants_are_utc():
+    assert read_instant("2026-06-01T12:00:00+02:00") == datetime(2026, 6, 1, 10, tzinfo=UTC)
+    assert read_instant("2026-06-01T10:00:00.250") == datetime(2026, 6, 1, 10, 0, 0, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("value", [None, "", "yesterday", "0001-01-01T00:00:00+14:00"])
+def test_an_instant_that_cannot_be_read_is_now(value):
+    assert timezone.now() - read_instant(value) < timedelta(minutes=1)
+
+
+def test_the_order_of_values_is_kept():
+    values = [
+        {"timestamp": "2026-06-01T10:01:00Z", "sampled_value": [{"value": "2"}]},
+        {"timestamp": AT, "sampled_value": [{"value": "1"}]},
+    ]
+    assert [reading.register_wh for reading in read_meter_values(values)] == [Decimal(2), Decimal(1)]

@@ -1,0 +1,364 @@
+"""The consumer and the OCPP 1.6 handlers with real frames, on a real channel layer and database."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from chargers.models import CDR, ChargerConnection, ChargingSession, MeterSample, OutgoingCall
+from chargers.ocpp import consumer, database
+from chargers.services import calls, commands, lifecycle, progress
+from infrastructure.models import EVSE
+from tests.chargers.charger_socket import PASSWORD, ChargerSocket, basic
+from tests.chargers.factories import make_connector, make_start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def connector():
+    connector = make_connector(online=False)
+    lifecycle.set_password(connector.evse.charger, PASSWORD)
+    return connector
+
+
+@pytest.fixture
+def identity(connector):
+    return connector.evse.charger.identity
+
+
+@pytest.fixture(autouse=True)
+def no_patience_with_replaced_sockets(monkeypatch):
+    monkeypatch.setattr(consumer, "LAST_FRAMES", 0)
+
+
+def now():
+    return timezone.now().isoformat()
+
+
+async def row(model, **lookup):
+    return await sync_to_async(model.objects.get)(**lookup)
+
+
+async def request_start(connector, **changes):
+    return await database.run(lambda: commands.request_start(make_start(connector, **changes)))
+
+
+async def until(probe):
+    """Waits until `probe` gives something; the test's own timeout is that of the events it waits for."""
+    async with asyncio.timeout(10):
+        while not (result := await sync_to_async(probe)()):
+            await asyncio.sleep(0.01)
+    return result
+
+
+async def start_charging(charger, connector, **changes):
+    """A paid start up to the StartTransaction; gives the session."""
+    call = await request_start(connector, **changes)
+    frame = await charger.frame()
+    assert frame[2:] == ["RemoteStartTransaction", {"idTag": call.session.id_tag, "connectorId": 1}]
+    await charger.answer(frame[1], status="Accepted")
+    await until(lambda: OutgoingCall.objects.filter(pk=call.pk, result="ACCEPTED").first())
+    start = {"connectorId": 1, "idTag": call.session.id_tag, "meterStart": 100, "timestamp": now()}
+    answer = await charger.ask("StartTransaction", **start)
+    assert answer == {"transactionId": call.session_id, "idTagInfo": {"status": "Accepted"}}
+    return await row(ChargingSession, pk=call.session_id), start
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([], 401),
+        (basic("somebody-else"), 401),
+        ([(b"authorization", b"Basic nonsense!")], 401),
+        ([(b"authorization", b"Bearer token")], 401),
+    ],
+)
+async def test_without_its_password_a_charger_is_refused(identity, headers, status):
+    begin, body = await ChargerSocket(identity, headers=headers).refused()
+    assert (begin["type"], begin["status"]) == ("websocket.http.response.start", status)
+    assert begin["headers"] == [(b"www-authenticate", b'Basic realm="Plugtill OCPP"')]
+    assert body["type"] == "websocket.http.response.body"
+
+
+async def test_a_wrong_password_is_refused(identity):
+    begin, _ = await ChargerSocket(identity, headers=basic(identity, "guess")).refused()
+    assert begin["status"] == 401
+
+
+async def test_a_charger_without_a_password_of_its_own_is_refused(identity):
+    await sync_to_async(ChargerConnection.objects.update)(password_hash="")
+    begin, _ = await ChargerSocket(identity, headers=basic(identity, "")).refused()
+    assert begin["status"] == 401
+
+
+async def test_an_unknown_identity_is_not_found():
+    begin, _ = await ChargerSocket("NOBODY").refused()
+    assert begin["status"] == 404
+
+
+async def test_a_server_without_http_answers_closes(identity):
+    assert (await ChargerSocket(identity, headers=[]).connect())["type"] == "websocket.close"
+
+
+async def test_an_identity_may_be_percent_encoded_and_contain_colons(connector, identity):
+    charger = connector.evse.charger
+    charger.identity = "AT*CP:1"
+    await sync_to_async(charger.save)()
+    socket = ChargerSocket("AT*CP:1", url_identity="AT%2ACP%3A1")
+    await socket.open()
+    await socket.close()
+
+
+@pytest.mark.parametrize("offered", [[], ["ocpp2.0.1"]])
+async def test_without_a_common_subprotocol_the_socket_is_closed_after_the_handshake(identity, offered):
+    socket = ChargerSocket(identity, subprotocols=offered)
+    assert await socket.connect() == {"type": "websocket.accept", "subprotocol": None}
+    assert await socket.output() == {"type": "websocket.close", "code": 1002}
+    assert not (await row(ChargerConnection)).is_online
+
+
+async def test_a_boot_and_a_life(identity):
+    charger = await ChargerSocket(identity).open()
+    answer = await charger.ask("BootNotification", chargePointVendor="Maker", chargePointModel="M1")
+    assert (answer["status"], answer["interval"]) == ("Accepted", 60)
+    assert answer["currentTime"].endswith("Z")
+    assert "currentTime" in await charger.ask("Heartbeat")
+    assert await charger.ask("DataTransfer", vendorId="Maker") == {"status": "UnknownVendorId"}
+    assert await charger.ask("FirmwareStatusNotification", status="Installed") == {}
+    assert await charger.ask("DiagnosticsStatusNotification", status="Idle") == {}
+    status = {"connectorId": 1, "errorCode": "NoError", "status": "Faulted"}
+    assert await charger.ask("StatusNotification", **status) == {}
+    assert (await row(EVSE)).status == "OUTOFORDER"
+    connection = await row(ChargerConnection)
+    assert connection.is_online and connection.vendor == "Maker" and connection.protocol == "ocpp1.6"
+    await charger.close()
+    assert not (await row(ChargerConnection)).is_online
+
+
+async def test_a_paid_session_from_the_remote_start_to_the_record(connector, identity):
+    charger = await ChargerSocket(identity).open()
+    session, _ = await start_charging(charger, connector)
+    assert (await charger.ask("Authorize", idTag=session.id_tag.lower())) == {"idTagInfo": {"status": "Accepted"}}
+    assert (await charger.ask("Authorize", idTag="STRANGER")) == {"idTagInfo": {"status": "Invalid"}}
+    sample = {"value": "2.1", "unit": "kWh", "measurand": "Energy.Active.Import.Register"}
+    value = {"timestamp": now(), "sampledValue": [sample]}
+    values = {"connectorId": 1, "transactionId": session.pk, "meterValue": [value]}
+    assert await charger.ask("MeterValues", **values) == {}
+    stop = {"transactionId": session.pk, "meterStop": 3100, "timestamp": now(), "reason": "Local", "idTag": "X"}
+    assert await charger.ask("StopTransaction", **stop) == {"idTagInfo": {"status": "Accepted"}}
+    assert await charger.ask("StopTransaction", **stop) == {"idTagInfo": {"status": "Accepted"}}
+    assert (await row(CDR)).total_energy == 3
+    await charger.close()
+
+
+async def test_a_start_repeated_on_a_new_socket_gets_the_same_transaction(connector, identity):
+    charger = await ChargerSocket(identity).open()
+    session, start = await start_charging(charger, connector)
+    await charger.close()
+    again = await ChargerSocket(identity).open()
+    assert (await again.ask("StartTransaction", **start))["transactionId"] == session.pk
+    assert await sync_to_async(ChargingSession.objects.count)() == 1
+    await again.close()
+
+
+async def test_a_stranger_is_told_to_stop_after_it_has_learnt_its_transaction(identity):
+    charger = await ChargerSocket(identity).open()
+    start = {"connectorId": 1, "idTag": "STRANGER", "meterStart": 0, "timestamp": now()}
+    answer = await charger.ask("StartTransaction", **start)
+    assert answer["idTagInfo"] == {"status": "Invalid"}
+    frame = await charger.frame()
+    assert frame[2:] == ["RemoteStopTransaction", {"transactionId": answer["transactionId"]}]
+    await charger.close()
+
+
+async def test_the_limit_stops_the_session_over_the_wire(connector, identity):
+    charger = await ChargerSocket(identity).open()
+    session, _ = await start_charging(charger, connector, limit=1)
+    later = (timezone.now() + timedelta(seconds=30)).isoformat()
+    value = {"timestamp": later, "sampledValue": [{"value": "1600"}]}
+    unique_id = await charger.post("MeterValues", connectorId=1, transactionId=session.pk, meterValue=[value])
+    assert (await charger.frame())[:2] == [3, unique_id]
+    frame = await charger.frame()
+    assert frame[2] == "RemoteStopTransaction"
+    await charger.answer(frame[1], status="Accepted")
+    stop = {"transactionId": session.pk, "meterStop": 1700, "timestamp": later, "reason": "Remote"}
+    await charger.ask("StopTransaction", **stop)
+    assert (await row(CDR)).remark == "Stopped by us at the pre-authorised amount."
+    await charger.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "result"),
+    [
+        ([3, {"status": "Rejected"}], "REJECTED"),
+        ([4, "NotSupported", "", {}], "NOT_SUPPORTED"),
+        ([4, "NotImplemented", "", {}], "NOT_SUPPORTED"),
+        ([4, "InternalError", "broken", {}], "FAILED"),
+        ([4, "Nonsense", "", {}], "FAILED"),
+        ([3, {"status": "Perhaps"}], "FAILED"),
+    ],
+)
+async def test_what_the_charger_answers_is_the_result(connector, identity, reply, result):
+    charger = await ChargerSocket(identity).open()
+    call = await request_start(connector)
+    frame = await charger.frame()
+    await charger.send(json.dumps([reply[0], frame[1], *reply[1:]]))
+    done = await until(lambda: OutgoingCall.objects.filter(pk=call.pk, state="DONE").first())
+    assert done.result == result
+    await charger.close()
+
+
+async def test_silence_is_a_timeout(connector, identity):
+    charger = await ChargerSocket(identity).open()
+    expires_at = timezone.now() + timedelta(seconds=0.3)
+    call = await request_start(connector, expires_at=expires_at)
+    await charger.frame()
+    done = await until(lambda: OutgoingCall.objects.filter(pk=call.pk, state="DONE").first())
+    assert done.result == "TIMEOUT"
+    await charger.close()
+
+
+async def test_a_call_waits_for_the_charger_to_come_back(connector, identity):
+    await database.run(lifecycle.connected, connector.evse.charger_id, "lost", "ocpp1.6")
+    await request_start(connector)
+    charger = await ChargerSocket(identity).open()
+    assert (await charger.request())[2] == "RemoteStartTransaction"
+    await charger.close()
+
+
+async def test_after_a_restart_a_sent_call_is_not_sent_again_and_the_transaction_counts(connector, identity):
+    await database.run(lifecycle.connected, connector.evse.charger_id, "died", "ocpp1.6")
+    call = await request_start(connector)
+    await database.run(calls.claim_next, call.charger_id, "died")
+    await database.run(lifecycle.forget_connections)
+    charger = await ChargerSocket(identity).open()
+    start = {"connectorId": 1, "idTag": call.session.id_tag, "meterStart": 0, "timestamp": now()}
+    assert (await charger.ask("StartTransaction", **start))["idTagInfo"] == {"status": "Accepted"}
+    await sync_to_async(OutgoingCall.objects.update)(expires_at=timezone.now())
+    await database.run(calls.expire_calls)
+    assert (await row(OutgoingCall)).result == "ACCEPTED"
+    await charger.close()
+
+
+async def test_the_newer_socket_wins(connector, identity):
+    older = await ChargerSocket(identity).open()
+    newer = await ChargerSocket(identity).open()
+    assert (await older.output())["type"] == "websocket.close"
+    await older.close()
+    assert (await row(ChargerConnection)).is_online
+    await request_start(connector)
+    assert (await newer.frame())[2] == "RemoteStartTransaction"
+    await newer.close()
+
+
+async def test_frames_that_the_older_socket_brought_are_not_lost(connector, identity, monkeypatch):
+    older = await ChargerSocket(identity).open()
+    session, _ = await start_charging(older, connector)
+    began = session.started_at
+    for second in range(1, 6):
+        value = {
+            "timestamp": (began + timedelta(seconds=second)).isoformat(),
+            "sampledValue": [{"value": str(100 + second)}],
+        }
+        await older.post("MeterValues", connectorId=1, transactionId=session.pk, meterValue=[value])
+    newer = await ChargerSocket(identity).open()
+    await until(lambda: MeterSample.objects.count() == 5)
+    await newer.close()
+
+
+async def test_frames_are_handled_even_if_nobody_takes_the_answer(connector, identity, monkeypatch):
+    charger = await ChargerSocket(identity).open()
+    session, _ = await start_charging(charger, connector)
+
+    async def gone(self, text_data=None, bytes_data=None, close=False):
+        raise RuntimeError("the socket is gone")
+
+    monkeypatch.setattr(consumer.OcppConsumer, "send", gone)
+    await charger.post("Heartbeat")
+    await charger.post("StopTransaction", transactionId=session.pk, meterStop=1100, timestamp=now())
+    assert (await until(CDR.objects.first)).total_energy == 1
+    await charger.close()
+
+
+async def test_a_failing_handler_answers_an_error_and_the_socket_lives_on(identity, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("the database is away")
+
+    monkeypatch.setattr(progress, "update_session", fail)
+    charger = await ChargerSocket(identity).open()
+    value = {"timestamp": now(), "sampledValue": [{"value": "1"}]}
+    unique_id = await charger.post("MeterValues", connectorId=1, meterValue=[value])
+    assert (await charger.frame())[:3] == [4, unique_id, "InternalError"]
+    assert "currentTime" in await charger.ask("Heartbeat")
+    await charger.close()
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "code"),
+    [
+        ("Boot", {}, "NotSupported"),
+        ("Reset", {"type": "Hard"}, "NotImplemented"),
+        ("BootNotification", {"chargePointVendor": "x"}, "ProtocolError"),
+        ("StatusNotification", {"connectorId": "1", "errorCode": "NoError", "status": "Available"}, "TypeConstraint"),
+    ],
+)
+async def test_a_bad_request_gets_an_error(identity, action, payload, code):
+    charger = await ChargerSocket(identity).open()
+    unique_id = await charger.post(action, **payload)
+    frame = await charger.frame()
+    assert frame[:2] == [4, unique_id] and frame[2].startswith(code)
+    assert "currentTime" in await charger.ask("Heartbeat")
+    await charger.close()
+
+
+@pytest.mark.parametrize(
+    "frame", ["", "{", "[]", "7", '[2,"1"]', '[9,"1",{}]', '[2,"1",["x"],{}]', '[2,"1","Heartbeat",[]]', '[3,"1",{}]']
+)
+async def test_nonsense_does_not_end_the_socket(identity, frame):
+    charger = await ChargerSocket(identity).open()
+    await charger.send(frame)
+    unique_id = await charger.post("Heartbeat")
+    while (answer := await charger.frame())[1] != unique_id:
+        assert answer[0] == 4
+    await charger.close()
+
+
+async def test_the_database_learns_seldom_when_a_charger_was_last_seen(identity, monkeypatch):
+    seen = []
+    monkeypatch.setattr(lifecycle, "seen", lambda *args: seen.append(args) or True)
+    charger = await ChargerSocket(identity).open()
+    await charger.ask("Heartbeat")
+    assert seen == []
+    monkeypatch.setattr(lifecycle, "WRITE_SEEN_EVERY", timedelta(0))
+    await charger.ask("Heartbeat")
+    await charger.ask("Heartbeat")
+    assert seen
+    await charger.close()
+
+
+async def test_a_channel_layer_that_fails_does_not_take_the_socket_with_it(connector, identity, monkeypatch):
+    layer = type(get_channel_layer())
+    failures = iter([ConnectionError("gone"), TimeoutError("slow")])
+    receive = layer.receive
+
+    async def fail_twice(self, channel):
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return await receive(self, channel)
+
+    async def fail(self, group, channel):
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(consumer, "RETRY_AFTER", 0)
+    monkeypatch.setattr(layer, "receive", fail_twice)
+    charger = await ChargerSocket(identity).open()
+    await request_start(connector)
+    assert (await charger.request())[2] == "RemoteStartTransaction"
+    monkeypatch.setattr(layer, "group_discard", fail)
+    await charger.close()
+    assert not (await row(ChargerConnection)).is_online

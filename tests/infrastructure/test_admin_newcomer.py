@@ -1,0 +1,97 @@
+"""What admin says to somebody who has just installed Plugtill, or who pastes what a map says."""
+
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from infrastructure.models import Location, Operator
+from tests.infrastructure.factories import (
+    ChargerFactory,
+    ConnectorFactory,
+    EVSEFactory,
+    LocationFactory,
+    OperatorFactory,
+    SiteFactory,
+    make_staff,
+    make_superuser,
+)
+from tests.infrastructure.test_admin import errors, submit, url
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root(client):
+    client.force_login(make_superuser())
+    return client
+
+
+@pytest.mark.parametrize("name", ["infrastructure_operator", "infrastructure_location", "tariffs_roamingtariff"])
+def test_before_the_site_nothing_can_be_added_and_the_page_says_so(root, name):
+    answer = root.get(reverse(f"admin:{name}_add"), follow=True)
+    assert answer.redirect_chain[0][0] == reverse("admin:infrastructure_site_add")
+    assert "first: it gives time zone and currency" in answer.content.decode()
+    assert root.post(reverse(f"admin:{name}_add"), {"name": "x"}).status_code == 302
+    assert not Operator.objects.exists()
+
+
+def test_who_adds_an_operator_sees_it(client):
+    SiteFactory()
+    ada = make_staff("ada")
+    client.force_login(ada)
+    assert submit(client, url(Operator, "add"), name="Volt").status_code == 302
+    volt = Operator.objects.get()
+    assert [one.user for one in volt.memberships.all()] == [ada]
+    assert client.get(url(volt)).status_code == 200
+
+
+def test_a_superuser_who_adds_an_operator_needs_no_membership(root):
+    SiteFactory()
+    submit(root, url(Operator, "add"), name="Volt")
+    assert not Operator.objects.get().memberships.exists()
+
+
+def test_an_area_page_reads_a_constant_number_of_rows(root, django_assert_max_num_queries):
+    area = LocationFactory()
+
+    def add(chargers):
+        for _ in range(chargers):
+            ConnectorFactory(evse=EVSEFactory(charger=ChargerFactory(location=area)))
+
+    add(1)
+    root.get(url(area))
+    add(12)
+    with django_assert_max_num_queries(17):
+        assert root.get(url(area)).status_code == 200
+
+
+def test_pasted_coordinates_are_rounded(root):
+    area = LocationFactory()
+    assert submit(root, url(area), latitude="48.2084901234567", longitude="-16.3720806").status_code == 302
+    area.refresh_from_db()
+    assert (area.latitude, area.longitude) == (Decimal("48.208490"), Decimal("-16.372081"))
+
+
+@pytest.mark.parametrize(("field", "value"), [("latitude", "90.1"), ("longitude", "-180.5"), ("latitude", "5000")])
+def test_coordinates_outside_the_earth_are_refused(root, field, value):
+    answer = submit(root, url(LocationFactory()), **{field: value})
+    assert "degrees" in errors(answer) or "digits" in errors(answer)
+
+
+def test_an_evse_has_both_coordinates_or_none(root):
+    answer = submit(root, url(EVSEFactory()), latitude="48.2")
+    assert "Enter both latitude and longitude" in errors(answer)
+
+
+def test_the_page_of_an_evse_shows_the_uid_that_partners_see(root):
+    evse = EVSEFactory(charger__roaming_id="HQ-1", number=2)
+    assert "HQ-1-2" in root.get(url(evse)).content.decode()
+
+
+def test_what_uses_an_operator_stands_on_the_page_that_would_delete_it(root):
+    operator = OperatorFactory(name="Volt")
+    LocationFactory(operator=operator, name="Garage")
+    page = root.get(url(operator, "delete")).content.decode()
+    assert "Volt cannot be deleted" in page and "Garage" in page
+    assert Location.objects.exists()

@@ -1,0 +1,233 @@
+"""The queue of what platforms must be told: coalesced, claimed once, retried, given up, said again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import responses
+from django.db import transaction
+from django.utils import timezone
+
+from infrastructure.secrets import encrypt
+from roaming.choices import Module, PlatformState, PlatformType, PushState
+from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
+from roaming.services import push
+
+pytestmark = pytest.mark.django_db
+
+OK = {"status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}
+SESSION_URL = "http://127.0.0.1:9/2.2.1/sessions/AT/PLG/S1"
+CDR_URL = "http://127.0.0.1:9/2.2.1/cdrs"
+
+
+@pytest.fixture
+def platform() -> RoamingPlatform:
+    platform = RoamingPlatform.objects.create(
+        name="Terminals",
+        code="terminals",
+        type=PlatformType.PTP,
+        state=PlatformState.REGISTERED,
+        client_token_encrypted=encrypt("secret"),
+    )
+    for module in (Module.SESSIONS, Module.CDRS):
+        PlatformEndpoint.objects.create(
+            platform=platform, identifier=module, role="RECEIVER", url=f"http://127.0.0.1:9/2.2.1/{module}"
+        )
+    return platform
+
+
+def document(platform: RoamingPlatform, module: Module, object_id: str, **content: Any) -> Document:
+    return Document.objects.create(
+        platform=platform,
+        module=module,
+        source_id=1,
+        object_id=object_id,
+        country_code="AT",
+        party_id="PLG",
+        body={"id": object_id, "status": "ACTIVE", **content},
+        last_updated=timezone.now(),
+    )
+
+
+def session_push(platform: RoamingPlatform) -> Push:
+    document(platform, Module.SESSIONS, "S1")
+    push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
+    return Push.objects.get(module=Module.SESSIONS)
+
+
+def cdr_push(platform: RoamingPlatform) -> Push:
+    document(platform, Module.CDRS, "C1")
+    push.enqueue(platform, Module.CDRS, "AT/PLG/C1", sequence="session S1")
+    return Push.objects.get(module=Module.CDRS)
+
+
+def test_five_changes_become_one_request(platform: RoamingPlatform) -> None:
+    session_push(platform)
+    for _ in range(4):
+        push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
+    assert Push.objects.count() == 1
+
+
+@responses.activate
+def test_a_delivered_push_is_done_and_the_platform_holds_what_was_sent(platform: RoamingPlatform) -> None:
+    responses.put(SESSION_URL, json=OK, status=201)
+    row = session_push(platform)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.method) == (PushState.DONE, 1, "PUT")
+    stored = Document.objects.get()
+    assert stored.acknowledged == stored.body
+
+
+@responses.activate
+def test_a_push_in_flight_is_not_sent_twice(platform: RoamingPlatform) -> None:
+    row = session_push(platform)
+    assert push._claim(row.pk) is not None
+    push.deliver(row.pk)
+    assert len(responses.calls) == 0
+
+
+@responses.activate
+def test_an_unclear_answer_is_tried_again_later(platform: RoamingPlatform) -> None:
+    responses.put(SESSION_URL, status=500)
+    row = session_push(platform)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.needs_operator) == (PushState.PENDING, 1, False)
+    assert row.not_before > timezone.now()
+    assert row.last_error
+
+
+@responses.activate
+def test_the_peers_wish_for_a_pause_is_respected(platform: RoamingPlatform) -> None:
+    responses.put(SESSION_URL, status=503, headers={"Retry-After": "300"})
+    row = session_push(platform)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert row.not_before > timezone.now() + timedelta(seconds=250)
+
+
+@responses.activate
+def test_a_refused_state_needs_an_operator(platform: RoamingPlatform) -> None:
+    responses.put(SESSION_URL, json={"status_code": 2001, "status_message": "no kwh", "timestamp": "x"})
+    row = session_push(platform)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.needs_operator) == (PushState.FAILED, True)
+    assert "no kwh" in row.last_error
+
+
+@responses.activate
+def test_a_refused_cdr_stays_queued_and_needs_an_operator(platform: RoamingPlatform) -> None:
+    responses.post(CDR_URL, json={"status_code": 2001, "status_message": "no", "timestamp": "x"})
+    row = cdr_push(platform)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.needs_operator) == (PushState.PENDING, True)
+
+
+@responses.activate
+def test_a_cdr_is_sent_again_byte_for_byte(platform: RoamingPlatform) -> None:
+    responses.post(CDR_URL, status=500)
+    responses.post(CDR_URL, json=OK, status=201, headers={"Location": "https://ptp.example/cdrs/C1"})
+    row = cdr_push(platform)
+    push.deliver(row.pk)
+    push.send_again(Push.objects.get())
+    push.deliver(row.pk)
+    first, second = (call.request.body for call in responses.calls)
+    assert first == second
+    assert Document.objects.get().peer_url == "https://ptp.example/cdrs/C1"
+    assert Push.objects.get().state == PushState.DONE
+
+
+@responses.activate
+def test_a_cdr_waits_for_the_first_attempt_of_its_session(platform: RoamingPlatform) -> None:
+    responses.post(CDR_URL, json=OK, status=201)
+    responses.put(SESSION_URL, status=500)
+    session, cdr = session_push(platform), cdr_push(platform)
+    push.deliver(cdr.pk)
+    assert len(responses.calls) == 0
+    push.deliver(session.pk)
+    push.deliver(cdr.pk)
+    assert [call.request.method for call in responses.calls] == ["PUT", "POST"]
+
+
+@responses.activate
+def test_what_was_given_up_is_said_once_when_the_platform_answers_again(platform: RoamingPlatform) -> None:
+    responses.put(SESSION_URL, status=500)
+    row = session_push(platform)
+    Push.objects.update(give_up_at=timezone.now())
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert row.state == PushState.DROPPED
+
+    responses.post(CDR_URL, json=OK, status=201)
+    push.deliver(cdr_push(platform).pk)
+    waiting = Push.objects.get(state=PushState.PENDING)
+    assert waiting.module == Module.SESSIONS
+    assert not Push.objects.filter(state=PushState.DROPPED).exists()
+
+
+@responses.activate
+def test_nothing_is_sent_to_a_platform_that_is_not_registered(platform: RoamingPlatform) -> None:
+    row = session_push(platform)
+    RoamingPlatform.objects.update(state=PlatformState.INVALIDATED)
+    push.deliver(row.pk)
+    assert len(responses.calls) == 0
+    assert Push.objects.get().state == PushState.PENDING
+
+
+def test_a_dead_workers_claim_is_released_by_the_sweep(platform: RoamingPlatform) -> None:
+    row = session_push(platform)
+    push._claim(row.pk)
+    push.sweep()
+    assert Push.objects.get().state == PushState.IN_FLIGHT
+    Push.objects.update(claimed_at=timezone.now() - push.CLAIM_LIFETIME - timedelta(seconds=1))
+    push.sweep()
+    assert Push.objects.get().state == PushState.PENDING
+
+
+def test_a_released_claim_gives_way_to_newer_state(platform: RoamingPlatform) -> None:
+    row = session_push(platform)
+    push._claim(row.pk)
+    push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
+    push.release_all()
+    row.refresh_from_db()
+    assert row.state == PushState.SUPERSEDED
+    assert Push.objects.filter(state=PushState.PENDING).count() == 1
+
+
+@responses.activate
+def test_a_change_during_the_request_is_a_push_of_its_own(platform: RoamingPlatform) -> None:
+    row = session_push(platform)
+
+    def change_meanwhile(_: Any) -> tuple[int, dict[str, str], str]:
+        Document.objects.update(body={"id": "S1", "status": "ACTIVE", "kwh": 2})
+        with transaction.atomic():
+            push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
+        return 201, {}, '{"status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}'
+
+    responses.add_callback(responses.PUT, SESSION_URL, callback=change_meanwhile)
+    push.deliver(row.pk)
+    stored = Document.objects.get()
+    assert stored.acknowledged != stored.body
+    assert Push.objects.filter(state=PushState.PENDING).count() == 1
+
+
+def test_a_discarded_push_is_not_sent_any_more(platform: RoamingPlatform) -> None:
+    row = cdr_push(platform)
+    push.discard(row)
+    row.refresh_from_db()
+    assert (row.state, row.needs_operator) == (PushState.FAILED, False)
+
+
+def test_a_slow_partner_never_takes_all_workers(platform: RoamingPlatform, settings: Any) -> None:
+    settings.WORKER_CONCURRENCY = 4
+    for number in range(3):
+        document(platform, Module.SESSIONS, f"S{number}")
+        push.enqueue_state(platform, Module.SESSIONS, f"AT/PLG/S{number}")
+    first, second, third = Push.objects.order_by("pk").values_list("pk", flat=True)
+    assert push._claim(first) and push._claim(second)
+    assert push._claim(third) is None
+    Push.objects.filter(pk=first).update(state=PushState.DONE)
+    assert push._claim(third)
