@@ -103,6 +103,8 @@ class CallAction(StrEnum):
     SET_CHARGING_PROFILE = "SET_CHARGING_PROFILE"
     CLEAR_CHARGING_PROFILE = "CLEAR_CHARGING_PROFILE"
     GET_COMPOSITE_SCHEDULE = "GET_COMPOSITE_SCHEDULE"
+    # Any request of the charger's own OCPP version, as it goes on the wire.
+    OCPP = "OCPP"
 
 
 class ReservationState(StrEnum):

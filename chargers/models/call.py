@@ -32,4 +32,9 @@ class OutgoingCall(models.Model):
         indexes = [models.Index("charger", "expires_at", condition=~Q(state="DONE"), name="call_open")]
 
     def __str__(self) -> str:
-        return f"{self.action} to {self.charger.identity}"
+        return f"{self.name} to {self.charger.identity}"
+
+    @property
+    def name(self) -> str:
+        """The OCPP action where the call has one of its own, else our word for it."""
+        return self.payload["action"] if self.action == CallAction.OCPP else self.action

@@ -50,6 +50,12 @@ class Adapter(Protocol):
     async def get_composite_schedule(self, evse_number: int, seconds: int) -> Outcome:
         """The answer has `start` and `profile` (an OCPI ChargingProfile), both None without a limit."""
 
+    async def request(self, action: str, payload: Json) -> Outcome:
+        """Sends any CSMS-initiated request, named and shaped as in this OCPP version; the answer is as it came.
+
+        An action that this version does not have is NOT_SUPPORTED, without asking the charger.
+        """
+
 
 async def perform(adapter: Adapter, call: ClaimedCall) -> Outcome:
     """Sends a call and waits for its end; whatever happens is an outcome."""
@@ -87,6 +93,8 @@ async def _send(adapter: Adapter, call: ClaimedCall) -> Outcome:
             return await adapter.clear_charging_profile(payload["profile_id"])
         case CallAction.GET_COMPOSITE_SCHEDULE:
             return await adapter.get_composite_schedule(payload["evse"], payload["duration"])
+        case CallAction.OCPP:
+            return await adapter.request(payload["action"], payload["payload"])
 
 
 def _in_words(error: OCPPError) -> Json:

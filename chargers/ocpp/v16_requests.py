@@ -6,6 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 from enum import Enum
 from typing import Any
 
+from ocpp.charge_point import camel_to_snake_case, remove_nones, serialize_as_dict, snake_to_camel_case
 from ocpp.v16 import ChargePoint, call
 from ocpp.v16.enums import (
     CancelReservationStatus,
@@ -60,6 +61,24 @@ SCHEDULE: Results = {
     GetCompositeScheduleStatus.accepted: CallResult.ACCEPTED,
     GetCompositeScheduleStatus.rejected: CallResult.REJECTED,
 }
+# What of all status words of answers means no.
+REFUSALS = (
+    "Rejected",
+    "Failed",
+    "NotSupported",
+    "NotImplemented",
+    "UnknownMessageId",
+    "UnknownVendorId",
+    "Faulted",
+    "VersionMismatch",
+    "InvalidCertificate",
+    "RevokedCertificate",
+    "NotFound",
+    "Unknown",
+    "Occupied",
+    "Unavailable",
+    "UnlockFailed",
+)
 # The one level that every charger with smart charging has.
 STACK_LEVEL = 0
 ONE_DECIMAL = Decimal("0.1")
@@ -103,9 +122,21 @@ class Requests16(ChargePoint):
         told = {"status": str(answer.status), "start": _told_instant(answer.schedule_start), "profile": schedule}
         return Outcome(SCHEDULE[answer.status], told)
 
+    async def request(self, action: str, payload: Json) -> Outcome:
+        make = getattr(call, action, None)
+        if make is None:
+            return Outcome(CallResult.NOT_SUPPORTED, {"reason": f"OCPP 1.6 has no {action}."})
+        answer = await self.call(make(**camel_to_snake_case(payload)), suppress=False)
+        return Outcome(_judged(answer), snake_to_camel_case(remove_nones(serialize_as_dict(answer))))
+
     async def _ask(self, request: Any, results: Results) -> Outcome:
         answer = await self.call(request, suppress=False)
         return Outcome(results[answer.status], {"status": str(answer.status)})
+
+
+def _judged(answer: Any) -> CallResult:
+    """Answers without a status, or with a status of another kind than yes or no, count as done."""
+    return CallResult.REJECTED if str(getattr(answer, "status", "")) in REFUSALS else CallResult.ACCEPTED
 
 
 def _instant(value: str) -> str:

@@ -26,6 +26,15 @@ def create_call(
     return call
 
 
+def request_ocpp(charger_id: int, action: str, payload: Json, expires_at: datetime) -> OutgoingCall:
+    """Leaves any request of the charger's own OCPP version: `payload` as on the wire, which the caller has validated.
+
+    Never vetoed: the charger itself says no. The call of an offline charger waits until `expires_at`.
+    """
+    wanted = {"action": action, "payload": payload}
+    return create_call(charger_id, None, CallAction.OCPP, wanted, expires_at)
+
+
 def wake(charger_id: int) -> None:
     wake_group(group_of(charger_id), {"type": "ocpp.call"})
 
