@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.core import checks
+from django.db.models.signals import post_migrate
 
 
 class ConfigConfig(AppConfig):
@@ -8,5 +9,8 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         from config.checks import check_installation
+        from config.roles import create_roles
 
         checks.register(check_installation)
+        # Without a sender it runs after the migration of each app, and works once the last one is there.
+        post_migrate.connect(create_roles)

@@ -4,45 +4,60 @@ import threading
 from queue import Empty
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 from kombu.transport import memory
 
-# The worker looks at its stop flag between two waits, so this bounds how long it takes to stop.
+# A worker looks at its stop flag between two waits, so this bounds how long it takes to stop.
 LONGEST_WAIT = 0.2
 
-_has_news = threading.Event()
+_transports: "WeakSet[Transport]" = WeakSet()
+_lock = threading.Lock()
+
+
+def _tell_all() -> None:
+    with _lock:
+        transports = list(_transports)
+    for transport in transports:
+        transport.news.set()
 
 
 class Channel(memory.Channel):
-    """Tells the worker about messages, and about acknowledgements: they make room in its prefetch window."""
+    """Tells the workers about messages, and about acknowledgements: they make room in a prefetch window."""
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         super()._put(queue, message, **kwargs)
-        _has_news.set()
+        _tell_all()
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         super().basic_ack(delivery_tag, multiple)
-        _has_news.set()
+        _tell_all()
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         super().basic_reject(delivery_tag, requeue)
-        _has_news.set()
+        _tell_all()
 
 
 class Transport(memory.Transport):
-    """One consumer per process, the worker of `serve`: a second one would take its wake-ups."""
+    """Each connection hears all news for itself: `serve` has several workers, none may take another's."""
 
     Channel = Channel
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        self.news = threading.Event()
+        with _lock:
+            _transports.add(self)
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Delivers one message. Raises TimeoutError when none came within `LONGEST_WAIT` seconds."""
         deadline = monotonic() + LONGEST_WAIT
         while True:
             # Before looking, not after: news that come in between must end the wait at once.
-            _has_news.clear()
+            self.news.clear()
             try:
                 self.cycle.get(self._deliver, timeout=timeout)
                 return
             except Empty:
-                if not _has_news.wait(deadline - monotonic()):
+                if not self.news.wait(deadline - monotonic()):
                     raise TimeoutError from None

@@ -10,6 +10,9 @@ from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+# The queues of `settings.CELERY_TASK_QUEUES`.
+WORK, PEERS = "work", "peers"
+
 TRANSPORT_ALIASES["memory"] = "config.broker:Transport"
 
 app = Celery("plugtill")
@@ -17,6 +20,12 @@ app = Celery("plugtill")
 app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def worker_options(queue: str) -> list[str]:
+    """What `celery -A config` needs to be the worker of one queue, beside those of others on the same host."""
+    threads = settings.PEER_CONCURRENCY if queue == PEERS else settings.WORKER_CONCURRENCY
+    return ["worker", "--queues", queue, "--hostname", f"{queue}@%h", "--concurrency", str(threads)]
 
 
 def refuse_on_embedded(**kwargs: Any) -> None:

@@ -1,17 +1,20 @@
-"""Celery's worker and beat as threads of the web process: the background work of the embedded profile.
+"""Celery's workers and beat as threads of the web process: the background work of the embedded profile.
 
-They are Celery's own worker and scheduler on the in-memory broker, so tasks run as they do in a cluster.
+They are Celery's own workers and scheduler on the in-memory broker, so tasks run as they do in a cluster.
 """
 
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from celery import Celery
 from celery.beat import Service
 from celery.worker import WorkController, state
+from django.conf import settings
 from django.db import connections
 
-from config.celery import app
+from config.celery import PEERS, WORK, app
 
 logger = logging.getLogger(__name__)
 
@@ -20,20 +23,28 @@ STOP_WITHIN = 15.0
 
 
 class BackgroundWorkers:
-    """A worker and a beat, each in a daemon thread that starts it again should it ever fail."""
+    """A worker for each queue and a beat, each in a daemon thread that starts it again should it ever fail."""
 
     def __init__(self) -> None:
         self._is_stopping = threading.Event()
         self._beat: Service | None = None
+        # An app consumes from one choice of queues. Tasks are found by name, so both apps have the same.
+        self._app_of_peers = Celery("plugtill-peers", set_as_current=False)
+        self._app_of_peers.config_from_object("django.conf:settings", namespace="CELERY")
         self._threads = [
             threading.Thread(target=self._keep_running, args=(run,), name=name, daemon=True)
-            for name, run in (("celery-worker", self._run_worker), ("celery-beat", self._run_beat))
+            for name, run in (
+                ("celery-worker", partial(self._run_worker, app, WORK, settings.WORKER_CONCURRENCY)),
+                ("celery-peers", partial(self._run_worker, self._app_of_peers, PEERS, settings.PEER_CONCURRENCY)),
+                ("celery-beat", self._run_beat),
+            )
         ]
 
     def start(self) -> None:
         # Celery loads task modules on first use; two threads doing so at once can meet half-loaded ones.
         app.loader.import_default_modules()
         app.finalize()
+        self._app_of_peers.finalize()
         for thread in self._threads:
             thread.start()
 
@@ -58,11 +69,13 @@ class BackgroundWorkers:
                 connections.close_all()
             self._is_stopping.wait(RESTART_AFTER)
 
-    def _run_worker(self) -> None:
+    def _run_worker(self, worker_app: Celery, queue: str, concurrency: int) -> None:
         # Not `app.Worker`, which installs signal handlers and so works in the main thread only.
         WorkController(
-            app=app,
-            hostname="embedded",
+            app=worker_app,
+            hostname=f"{queue}@embedded",
+            queues=[queue],
+            concurrency=concurrency,
             without_gossip=True,
             without_heartbeat=True,
             without_mingle=True,

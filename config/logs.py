@@ -1,5 +1,7 @@
 import logging
+from typing import Any
 
+import structlog
 from ocpp.exceptions import OCPPError
 
 from infrastructure import correlation
@@ -38,3 +40,27 @@ class Correlation(logging.Filter):
         correlation_id = correlation.current()
         record.correlation = f" [{correlation_id}]" if correlation_id else ""
         return True
+
+
+def json_formatter() -> logging.Formatter:
+    """One JSON object per line: time in UTC, level, logger, message, correlation id and traceback."""
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_correlation,
+            structlog.processors.EventRenamer("message"),
+        ],
+    )
+
+
+def _add_correlation(logger: Any, method: str, line: Any) -> Any:
+    if correlation_id := correlation.current():
+        line["correlation_id"] = correlation_id
+    return line

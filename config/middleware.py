@@ -21,3 +21,7 @@ class SiteZoneMiddleware:
         zone = Site.objects.values_list("time_zone", flat=True).first()
         with timezone.override(ZoneInfo(zone) if zone else None):
             return self._get_response(request)
+
+
+def address_of(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import environ
 from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -59,6 +60,36 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HAS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = 31_536_000 if HAS_HTTPS else 0
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+# Everything comes from ourselves. The admin's templates (unfold with Alpine) have scripts and styles in the page
+# and compute expressions, hence the unsafe words; the map's tiles are the one thing from elsewhere.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# Reads /metrics with this bearer token; empty: no metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# Guessing passwords of staff: five failures of a name from one address lock that pair out for a quarter of an hour.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+# The address is the connection's own; `serve` has already put in what a trusted proxy says.
+AXES_CLIENT_IP_CALLABLE = "config.middleware.address_of"
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -72,6 +103,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
     "rest_framework",
     "channels",
     "django_celery_beat",
@@ -84,6 +117,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -94,7 +128,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "config.middleware.SiteZoneMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
 TEMPLATES = [
@@ -180,6 +217,14 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_POOL = "threads"
 WORKER_CONCURRENCY = CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Whatever waits for partners has workers of its own: sessions, limits and sweeps never wait behind it.
+PEER_CONCURRENCY = env.int("PEER_CONCURRENCY", default=12)
+CELERY_TASK_DEFAULT_QUEUE = "work"
+CELERY_TASK_QUEUES = {"work": {}, "peers": {}}
+CELERY_TASK_ROUTES = {
+    task: {"queue": "peers"}
+    for task in ("roaming.tasks.deliver_push", "roaming.tasks.run_pull", "config.tasks.send_alerts")
+}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -195,6 +240,7 @@ CELERY_BEAT_SCHEDULE = {
     }
     for task, seconds in {
         "infrastructure.tasks.drain_outbox": 2,
+        "infrastructure.tasks.note_pulse": 10,
         "infrastructure.tasks.delete_processed_events": 24 * 3600,
         "chargers.tasks.expire_calls": 2,
         "chargers.tasks.sweep_calls": 2,
@@ -368,16 +414,21 @@ UNFOLD = {
 # Logging: one line per event on stderr, which systemd, Docker and a terminal all collect.
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+# "line" for people, "json" for collectors: one object per line.
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}:{correlation} {message}", "style": "{"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname:<7} {name}:{correlation} {message}", "style": "{"},
+        "json": {"()": "config.logs.json_formatter"},
+    },
     "filters": {
         "refused_handshakes": {"()": "config.logs.RefusedHandshakes"},
         "broken_frames": {"()": "config.logs.BrokenFrames"},
         "correlation": {"()": "config.logs.Correlation"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["correlation"]}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["correlation"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"level": LOG_LEVEL},

@@ -1,6 +1,7 @@
 from celery import shared_task
 
 from infrastructure import outbox
+from infrastructure.services import pulse
 
 
 @shared_task
@@ -11,3 +12,8 @@ def drain_outbox() -> int:
 @shared_task
 def delete_processed_events() -> None:
     outbox.delete_processed()
+
+
+@shared_task
+def note_pulse() -> None:
+    pulse.note_pulse()

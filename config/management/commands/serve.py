@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from chargers.services import lifecycle
+from config.celery import PEERS, WORK, worker_options
 from config.embedded import BackgroundWorkers
 from config.processes import ChildProcesses, only_process_on
 from config.server import Server
@@ -21,7 +22,7 @@ logger = logging.getLogger("config.serve")
 
 class Command(BaseCommand):
     help = (
-        "Starts Plugtill: migrates the database, then serves the web, OCPI and OCPP with a worker and a beat "
+        "Starts Plugtill: migrates the database, then serves the web, OCPI and OCPP with workers and a beat "
         "(in this process without DATABASE_URL and REDIS_URL, as child processes with them)."
     )
 
@@ -68,7 +69,8 @@ def background(server: Server, only: str | None) -> Iterator[None]:
         with ChildProcesses(on_loss=server.stop) as children:
             migrate()
             celery = [sys.executable, "-m", "celery", "-A", "config"]
-            children.start({"worker": [*celery, "worker"], "beat": [*celery, "beat"]})
+            workers = {name: [*celery, *worker_options(name)] for name in (WORK, PEERS)}
+            children.start({**workers, "beat": [*celery, "beat"]})
             yield
         if children.is_lost:
             raise CommandError("A background process ended unexpectedly; see the log above.")

@@ -1,0 +1,65 @@
+"""The roles of staff: groups that every installation has. Which operators a member of staff sees is set on the user.
+
+The permissions below are added at each migration; what a superuser adds to a group by hand stays.
+"""
+
+from typing import Any
+
+from django.apps import apps as registry
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+OUR_APPS = ("infrastructure", "tariffs", "chargers", "roaming", "payments")
+CHANGE = ("add", "change", "delete")
+
+# Role -> (verbs, models) it may use beside seeing everything of its operators; no models: all of the app.
+ROLES: dict[str, list[tuple[tuple[str, ...], str]]] = {
+    "Viewer": [],
+    "Dispatcher": [
+        (("change",), "chargers.chargingsession"),
+        (("change",), "chargers.chargerconnection"),
+        (("change",), "chargers.reservation"),
+        (("change",), "infrastructure.evse"),
+        (("change",), "roaming.push"),
+    ],
+    "Tariff manager": [(CHANGE, "tariffs")],
+    "Finance": [
+        (("change",), "chargers.cdr"),
+        (CHANGE, "payments"),
+    ],
+    "Administrator": [(CHANGE, app) for app in OUR_APPS],
+}
+# Rows of partners' people or of the machine room: not for every pair of eyes.
+HIDDEN_FROM_MOST = ("outboxevent", "apitoken")
+
+
+def create_roles(using: str = "default", **kwargs: Any) -> None:
+    """Receiver of `post_migrate`: permissions exist only once the tables of all apps do."""
+    if not _is_ready(using):
+        return
+    seen = Permission.objects.using(using).filter(content_type__app_label__in=OUR_APPS, codename__startswith="view_")
+    common = seen.exclude(content_type__model__in=HIDDEN_FROM_MOST)
+    for role, rights in ROLES.items():
+        group, _ = Group.objects.using(using).get_or_create(name=role)
+        wanted = seen if role == "Administrator" else common
+        group.permissions.add(*wanted, *_allowed(rights, using))
+
+
+def _is_ready(using: str) -> bool:
+    """Django creates permissions app by app; the last of ours is the sign."""
+    last = registry.get_app_config("payments").label
+    return Permission.objects.using(using).filter(content_type__app_label=last).exists()
+
+
+def _allowed(rights: list[tuple[tuple[str, ...], str]], using: str) -> list[Permission]:
+    wanted = Q(pk=None)
+    for verbs, place in rights:
+        app, _, model = place.partition(".")
+        where = Q(content_type__app_label=app)
+        if model:
+            where &= Q(content_type__model=model)
+        starts = Q()
+        for verb in verbs:
+            starts |= Q(codename__startswith=f"{verb}_")
+        wanted |= where & starts
+    return list(Permission.objects.using(using).filter(wanted))
