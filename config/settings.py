@@ -6,6 +6,7 @@ Plugtill is clustered on PostgreSQL and Redis. `config.checks` refuses what lies
 
 import warnings
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,8 +60,19 @@ FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=[])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HAS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = 31_536_000 if HAS_HTTPS else 0
+# Tiles of the map on the home page, for example https://tiles.example/{z}/{x}/{y}.png; empty: a plain ground.
+MAP_TILES_URL = env.str("MAP_TILES_URL", default="")
+MAP_ATTRIBUTION = env.str("MAP_ATTRIBUTION", default="")
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+
+
+def _origin(address: str) -> list[str]:
+    """Where a URL with placeholders comes from, as a policy names it."""
+    parts = urlsplit(address)
+    return [f"{parts.scheme}://{parts.netloc.replace('{s}', '*')}"] if parts.netloc else []
+
+
 # Everything comes from ourselves. The admin's templates (unfold with Alpine) have scripts and styles in the page
 # and compute expressions, hence the unsafe words; the map's tiles are the one thing from elsewhere.
 CONTENT_SECURITY_POLICY = {
@@ -68,7 +80,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [SELF],
         "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],
         "style-src": [SELF, UNSAFE_INLINE],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *_origin(MAP_TILES_URL)],
         "font-src": [SELF, "data:"],
         "object-src": [NONE],
         "base-uri": [SELF],
@@ -246,6 +258,7 @@ CELERY_BEAT_SCHEDULE = {
         "chargers.tasks.sweep_calls": 2,
         "chargers.tasks.expire_pending_sessions": 10,
         "chargers.tasks.end_lost_sessions": 10,
+        "chargers.tasks.settle_held_events": 20,
         "chargers.tasks.expire_reservations": 10,
         "chargers.tasks.price_active_sessions": 10,
         "chargers.tasks.mark_silent_chargers": 20,
@@ -313,6 +326,8 @@ FORMAT_MODULE_PATH = "config.formats"
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 STATIC_URL = "/static/"
+# The map's library out of its package, whose Django app would want GDAL.
+STATICFILES_DIRS = [Path(str(find_spec("leaflet").origin)).parent / "static"]  # type: ignore[union-attr]
 STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 STORAGES = {

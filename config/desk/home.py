@@ -1,15 +1,19 @@
 """The first page of admin: what is still to be set up, what needs attention, and what happens now."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from chargers.choices import SessionStatus
-from chargers.models import ChargerConnection, ChargingSession
+from chargers.models import CDR, ChargerConnection, ChargingSession
+from config.desk import figures
+from config.desk.map import places
 from infrastructure import access
 from infrastructure.models import Charger, Location, Operator, OutboxEvent, Site
 from payments.choices import CaptureStatusCode
@@ -49,7 +53,26 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "next_step": next((step for step in steps if not step.is_done), None),
         "attention": [number for number in _attention(request) if number.count],
         "now": _now(request),
+        **_work(request),
     }
+
+
+def _work(request: HttpRequest) -> dict[str, Any]:
+    """Today's figures, the charts and the map, for those who may see what they are made of."""
+    work: dict[str, Any] = {}
+    if _may_see(request, CDR):
+        charts = figures.last_days(request.user)
+        work |= {
+            "today": figures.today(request.user),
+            "charts": [chart | {"json": json.dumps(chart["data"])} for chart in charts],
+        }
+    if _may_see(request, Location):
+        work |= {
+            "places": places(request.user),
+            "map_tiles": settings.MAP_TILES_URL,
+            "map_attribution": settings.MAP_ATTRIBUTION,
+        }
+    return work
 
 
 def _steps(request: HttpRequest) -> list[Step]:
