@@ -8,9 +8,13 @@ class ConfigConfig(AppConfig):
     verbose_name = "Plugtill"
 
     def ready(self) -> None:
+        from chargers.models import ChargingSession
         from config.checks import check_installation
+        from config.desk import story
         from config.roles import create_roles
+        from infrastructure import panels
 
+        panels.register(ChargingSession, story.of_session)
         checks.register(check_installation)
         # Without a sender it runs after the migration of each app, and works once the last one is there.
         post_migrate.connect(create_roles)

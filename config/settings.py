@@ -118,6 +118,9 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "channels",
     "django_celery_beat",
     "config.apps.ConfigConfig",
@@ -172,6 +175,29 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "chargers.api.schema.ApiSchema",
+}
+
+# The operator API (its views name their own classes). Requests per token: a number per second, minute, hour or day.
+API_RATE = env.str("API_RATE", default="600/minute")
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Plugtill operator API",
+    "DESCRIPTION": "Charge points, commands, transactions and id tokens of the operators that a token is for.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "PREPROCESSING_HOOKS": ["chargers.api.schema.only_ours"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "chargers.api.schema.add_errors",
+    ],
+    # From our own files: an installation may have no way out, and nobody learns who reads this.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 # Database, cache, channel layer
@@ -235,7 +261,12 @@ CELERY_TASK_DEFAULT_QUEUE = "work"
 CELERY_TASK_QUEUES = {"work": {}, "peers": {}}
 CELERY_TASK_ROUTES = {
     task: {"queue": "peers"}
-    for task in ("roaming.tasks.deliver_push", "roaming.tasks.run_pull", "config.tasks.send_alerts")
+    for task in (
+        "roaming.tasks.deliver_push",
+        "roaming.tasks.probe_platform",
+        "roaming.tasks.run_pull",
+        "config.tasks.send_alerts",
+    )
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
@@ -262,6 +293,7 @@ CELERY_BEAT_SCHEDULE = {
         "chargers.tasks.expire_reservations": 10,
         "chargers.tasks.price_active_sessions": 10,
         "chargers.tasks.mark_silent_chargers": 20,
+        "chargers.tasks.delete_old_messages": 3600,
         "roaming.tasks.sweep_pushes": 5,
         "roaming.tasks.wake_due_pulls": 60,
         "roaming.tasks.reevaluate_tariff_validity": 60,
@@ -280,7 +312,11 @@ OUTBOX_CONSUMERS: dict[str, list[str]] = {
     "session": ["roaming.services.documents.refresh_session"],
     # The invoice number is on the CDR before the CDR leaves.
     "cdr": ["payments.services.invoices.open_invoice", "roaming.services.documents.freeze_cdr"],
-    "call": ["roaming.services.commands.report_call", "roaming.services.profile_results.report_profile_call"],
+    "call": [
+        "chargers.services.variables.store_answer",
+        "roaming.services.commands.report_call",
+        "roaming.services.profile_results.report_profile_call",
+    ],
     "reservation": ["roaming.services.commands.report_reservation"],
     "terminal": ["payments.services.terminals.queue_assignment"],
     "advice": ["payments.services.advices.match_advice"],
@@ -298,6 +334,19 @@ LOST_STOP_GRACE = timedelta(seconds=env.int("LOST_STOP_GRACE_SECONDS", default=6
 COMMAND_TIMEOUT = timedelta(seconds=env.int("COMMAND_TIMEOUT_SECONDS", default=30))
 # Mere progress of a session (energy, cost) is told to a partner at most this often.
 SESSION_PROGRESS_INTERVAL = timedelta(seconds=env.int("SESSION_PROGRESS_SECONDS", default=30))
+
+# Chargers
+
+# Whether chargers whose security profile is 0 are let in without any proof.
+CHARGERS_WITHOUT_PASSWORD = env.bool("CHARGERS_WITHOUT_PASSWORD", default=False)
+# Whether unknown identities that knock are listed for staff to accept; refused they are until then either way.
+PENDING_CHARGERS = env.bool("PENDING_CHARGERS", default=False)
+# Where a proxy of FORWARDED_ALLOW_IPS writes the subject of the client certificate that it has verified.
+CLIENT_CERTIFICATE_HEADER = env.str("CLIENT_CERTIFICATE_HEADER", default="X-SSL-Client-S-DN")
+# How long the log of all frames is kept (0 keeps none), and what chargers tell of faults, security and firmware.
+CHARGER_MESSAGE_LOG_DAYS = env.int("CHARGER_MESSAGE_LOG_DAYS", default=7)
+CHARGER_MESSAGE_LOG_HEARTBEATS = env.bool("CHARGER_MESSAGE_LOG_HEARTBEATS", default=False)
+CHARGER_EVENT_DAYS = env.int("CHARGER_EVENT_DAYS", default=365)
 
 # Peers (payment terminal providers, eMSPs)
 
@@ -368,8 +417,10 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "config.desk.home.home",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_callback": "config.desk.search.search"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         # In the order of a day's work: what runs, what it brought, who it is for, what it runs on.
         "navigation": [
             _group(

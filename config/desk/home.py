@@ -14,6 +14,7 @@ from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession
 from config.desk import figures
 from config.desk.map import places
+from config.desk.permissions import may_see
 from infrastructure import access
 from infrastructure.models import Charger, Location, Operator, OutboxEvent, Site
 from payments.choices import CaptureStatusCode
@@ -60,13 +61,13 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _work(request: HttpRequest) -> dict[str, Any]:
     """Today's figures, the charts and the map, for those who may see what they are made of."""
     work: dict[str, Any] = {}
-    if _may_see(request, CDR):
+    if may_see(request, CDR):
         charts = figures.last_days(request.user)
         work |= {
             "today": figures.today(request.user),
             "charts": [chart | {"json": json.dumps(chart["data"])} for chart in charts],
         }
-    if _may_see(request, Location):
+    if may_see(request, Location):
         work |= {
             "places": places(request.user),
             "map_tiles": settings.MAP_TILES_URL,
@@ -77,7 +78,7 @@ def _work(request: HttpRequest) -> dict[str, Any]:
 
 def _steps(request: HttpRequest) -> list[Step]:
     def step(title: str, text: str, model: type[Model], done: Callable[[Rows], Rows], query: str = "") -> Step | None:
-        if not _may_see(request, model):
+        if not may_see(request, model):
             return None
         rows = access.scope(model._default_manager.all(), request.user)
         # Where nothing of its kind is there yet, the link leads to the form that adds it.
@@ -136,7 +137,7 @@ def _all(rows: Rows) -> Rows:
 
 def _attention(request: HttpRequest) -> list[Number]:
     def number(title: str, text: str, model: type[Model], query: str, **conditions: Any) -> Number | None:
-        if not _may_see(request, model):
+        if not may_see(request, model):
             return None
         rows = access.scope(model._default_manager.filter(**conditions), request.user)
         return Number(rows.count(), title, text, _address(model, "changelist") + query)
@@ -186,7 +187,7 @@ def _attention(request: HttpRequest) -> list[Number]:
 
 
 def _now(request: HttpRequest) -> list[Number]:
-    if not _may_see(request, ChargingSession):
+    if not may_see(request, ChargingSession):
         return []
     sessions = access.scope(ChargingSession.objects.all(), request.user)
     address = _address(ChargingSession, "changelist")
@@ -197,11 +198,6 @@ def _now(request: HttpRequest) -> list[Number]:
             (SessionStatus.PENDING, "Waiting for the cable"),
         )
     ]
-
-
-def _may_see(request: HttpRequest, model: type[Model]) -> bool:
-    app, name = model._meta.app_label, model._meta.model_name
-    return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 
 
 def _address(model: type[Model], page: str) -> str:
