@@ -20,8 +20,8 @@ from infrastructure.admin_display import link
 from infrastructure.panels import Panel
 from payments.choices import CaptureStatusCode
 from payments.models import FinancialAdviceConfirmation, Invoice
-from roaming.choices import Direction
-from roaming.models import Message
+from roaming.choices import CommandResponseType, Direction
+from roaming.models import Command, Message
 from tariffs.pricing.rounding import money
 
 # Of a long session every n-th sample is enough for a line on a screen.
@@ -86,6 +86,7 @@ def _chart(title: str, labels: list[str], values: list[float], colour: str) -> d
 def _events(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
     yield from _own(session)
     yield from _calls(session)
+    yield from _commands(session, request)
     yield from _messages(session, request)
     yield from _bills(session, request)
 
@@ -107,6 +108,14 @@ def _calls(session: ChargingSession) -> Iterator[Event]:
     for call in session.calls.all():
         outcome = call.get_result_display() or call.get_state_display()
         yield Event(call.created_at, "To charger", link(call, f"{call.name}: {outcome}"), call.result not in FINE)
+
+
+def _commands(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
+    if not may_see(request, Command):
+        return
+    for command in session.commands.all():
+        what = link(command, f"{command.get_type_display()}: {command.get_response_display()}")
+        yield Event(command.received_at, "From partner", what, command.response != CommandResponseType.ACCEPTED)
 
 
 def _messages(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:

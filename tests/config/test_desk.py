@@ -1,0 +1,140 @@
+"""The pages that span the apps: home, search and a session's story."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from chargers.services import progress
+from chargers.services.cdrs import credit_cdr
+from config.desk import figures
+from config.desk.map import AMBER, GREEN, GREY, RED, places
+from config.desk.search import search
+from infrastructure.choices import EVSEStatus
+from tests.chargers.factories import charger_of, end, make_active, make_connector, meter_values
+from tests.infrastructure.factories import make_staff, make_superuser
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def chief():
+    return make_superuser()
+
+
+@pytest.fixture
+def page(rf, chief):
+    request = rf.get("/admin/")
+    request.user = chief
+    return request
+
+
+# Map
+
+
+@pytest.mark.parametrize(
+    ("status", "is_online", "colour"),
+    [
+        (EVSEStatus.AVAILABLE, True, GREEN),
+        (EVSEStatus.OUTOFORDER, True, RED),
+        (EVSEStatus.UNKNOWN, True, GREY),
+        (EVSEStatus.AVAILABLE, False, AMBER),
+    ],
+)
+def test_an_area_has_the_colour_of_what_needs_a_look(status, is_online, colour, chief):
+    make_connector(status=status, online=is_online)
+    [place] = places(chief)
+    assert place["colour"] == colour
+
+
+def test_the_map_is_one_query_whatever_the_number_of_areas(chief, django_assert_num_queries):
+    make_connector()
+    make_connector()
+    with django_assert_num_queries(1):
+        assert len(places(chief)) == 2
+
+
+# Search
+
+
+@pytest.mark.parametrize("length", [3, 40])
+def test_a_session_is_found_by_what_the_driver_reads_out(page, length):
+    session = make_active()
+    found = search(page, session.uid[:length].lower())
+    assert reverse("admin:chargers_chargingsession_change", args=[session.pk]) in [one.link for one in found]
+
+
+def test_a_charger_is_found_by_a_part_of_its_identity_in_any_case(page):
+    charger = make_connector().evse.charger
+    found = search(page, charger.identity[1:].lower())
+    assert [one.title for one in found] == [charger.identity]
+
+
+def test_one_letter_finds_nothing(page):
+    make_connector()
+    assert search(page, "C") == []
+
+
+def test_staff_find_only_what_is_their_operators(rf):
+    session = make_active()
+    request = rf.get("/admin/")
+    request.user = make_staff("eva")
+    assert search(request, session.uid) == []
+    request.user = make_staff("ida", session.connector.evse.charger.location.operator)
+    assert len(search(request, session.uid)) == 1
+
+
+# Figures
+
+
+def billed(wh: float):
+    session = make_active()
+    end(session, timezone.now(), wh)
+    return session.cdrs.get()
+
+
+def test_today_counts_each_bill_once_and_takes_credits_off(chief):
+    kept, credited = billed(10_000), billed(4_000)
+    credit_cdr(credited, "wrong price")
+    today = figures.today(chief)
+    assert today.revenue == [(kept.total_cost_incl_vat, "EUR")]
+    assert today.energy == kept.total_energy + credited.total_energy
+
+
+def test_figures_are_those_of_the_own_operators(chief):
+    billed(10_000)
+    assert figures.today(make_staff("eva")).revenue == []
+    assert figures.last_days(make_staff("ida")) == []
+
+
+def test_charts_are_one_query(chief, django_assert_num_queries):
+    billed(10_000)
+    with django_assert_num_queries(1):
+        energy, revenue = figures.last_days(chief)
+    assert energy["data"]["datasets"][0]["data"][-1] == 10
+    assert revenue["total"] > 0
+
+
+# Story
+
+
+def test_the_story_goes_from_start_to_bill(client, chief):
+    session = billed(10_000).session
+    client.force_login(chief)
+    text = client.get(reverse("admin:chargers_chargingsession_change", args=[session.pk])).content.decode()
+    story = text[text.index("From tap to invoice") :]
+    parts = ["Transaction started", "Transaction ended", "CDR: 6.00 EUR"]
+    places = [story.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_the_story_takes_as_many_queries_for_a_long_session(client, chief, django_assert_max_num_queries):
+    session = make_active()
+    for minute in range(30):
+        at = session.started_at + timedelta(minutes=minute + 1)
+        progress.update_session(charger_of(session), meter_values(session, (at, 100 * minute, 6000)))
+    client.force_login(chief)
+    address = reverse("admin:chargers_chargingsession_change", args=[session.pk])
+    with django_assert_max_num_queries(28):
+        assert "Power (kW)" in client.get(address).content.decode()
