@@ -10,11 +10,13 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         from chargers.models import ChargingSession
         from config.checks import check_installation
-        from config.desk import story
+        from config.desk import onboarding, story
         from config.roles import create_roles
         from infrastructure import panels
+        from roaming.models import RoamingPlatform
 
         panels.register(ChargingSession, story.of_session)
+        panels.register(RoamingPlatform, onboarding.of_platform)
         checks.register(check_installation)
         # Without a sender it runs after the migration of each app, and works once the last one is there.
         post_migrate.connect(create_roles)

@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from chargers.services import progress
 from chargers.services.cdrs import credit_cdr
-from config.desk import figures
+from config.desk import figures, onboarding
 from config.desk.map import AMBER, GREEN, GREY, RED, places
 from config.desk.search import search
 from infrastructure.choices import EVSEStatus
 from tests.chargers.factories import charger_of, end, make_active, make_connector, meter_values
 from tests.infrastructure.factories import make_staff, make_superuser
+from tests.roaming.factories import PlatformFactory, ProfileFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -138,3 +139,36 @@ def test_the_story_takes_as_many_queries_for_a_long_session(client, chief, djang
     address = reverse("admin:chargers_chargingsession_change", args=[session.pk])
     with django_assert_max_num_queries(28):
         assert "Power (kW)" in client.get(address).content.decode()
+
+
+# Onboarding
+
+
+def panel_of(platform, rf, user) -> str:
+    request = rf.get("/admin/")
+    request.user = user
+    [(_title, html)] = onboarding.of_platform(platform, request)
+    return html
+
+
+def test_a_new_platform_begins_with_its_profile(rf, chief):
+    html = panel_of(PlatformFactory(), rf, chief)
+    assert "0 of 6 done. Next: <b" in html
+    assert "Generate token" in html
+
+
+def test_connectors_that_are_not_exposed_are_counted_by_reason(rf, chief):
+    connector = make_connector()
+    operator = connector.evse.charger.location.operator
+    platform = PlatformFactory(profiles=[ProfileFactory(operators=[operator])])
+    type(connector).objects.update(roaming_id="")
+    html = panel_of(platform, rf, chief)
+    assert "1 of 1 connectors are not exposed because" in html
+    assert "they have no roaming id" in html
+
+
+def test_the_way_takes_as_many_queries_for_many_connectors(rf, chief, django_assert_num_queries):
+    one = make_connector()
+    platform = PlatformFactory(profiles=[ProfileFactory(operators=[one.evse.charger.location.operator])])
+    with django_assert_num_queries(5):
+        panel_of(platform, rf, chief)

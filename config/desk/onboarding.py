@@ -1,0 +1,144 @@
+"""The way of a platform from its form to the first payment, on its own page: what is done and what is next."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from infrastructure import access
+from infrastructure.models import Connector
+from infrastructure.panels import Panel
+from payments.models import Terminal
+from roaming.choices import Initiation, PlatformState, PlatformType
+from roaming.models import RoamingPlatform
+from tariffs.choices import TariffStatus
+from tariffs.models import RoamingTariff
+
+AREA, CHARGER = "evse__charger__location", "evse__charger"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    url: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why connectors are not exposed, and the list in which to put it right."""
+
+    count: int
+    text: str
+    url: str
+
+
+def of_platform(platform: RoamingPlatform, request: HttpRequest) -> Iterable[Panel]:
+    """A panel of the platform's page; a fixed number of queries whatever the number of connectors."""
+    connectors = access.scope(
+        Connector.objects.filter(**{f"{AREA}__operator__roaming_profiles__platforms": platform}), request.user
+    )
+    total, ready, obstacles = _readiness(connectors)
+    steps = list(_steps(platform, total, ready))
+    context = {
+        "steps": steps,
+        "next_step": next((step for step in steps if not step.is_done), None),
+        "done": sum(step.is_done for step in steps),
+        "obstacles": obstacles,
+        "total": total,
+        "hidden": total - ready,
+    }
+    yield "Way to the first payment", render_to_string("config/onboarding.html", context)
+
+
+def _steps(platform: RoamingPlatform, total: int, ready: int) -> Iterator[Step]:
+    own = reverse("admin:roaming_roamingplatform_change", args=[platform.pk])
+    is_registered = platform.state == PlatformState.REGISTERED
+    yield Step(
+        "Roaming profile",
+        "Choose under which of our profiles (country code, party id) this partner sees us; it needs operators.",
+        own,
+        platform.profiles.filter(operators__isnull=False).exists(),
+    )
+    yield Step("Token", _token_text(platform), own, is_registered or _has_token(platform))
+    yield Step("Registration", _registration_text(platform), own, is_registered)
+    yield Step(
+        "Infrastructure",
+        f"{ready} of {total} connectors have all that a partner needs to see them."
+        if total
+        else "The profile's operators have no connectors yet.",
+        reverse("admin:infrastructure_location_changelist"),
+        0 < ready == total,
+    )
+    yield _tariff_step(platform)
+    if platform.type == PlatformType.PTP:
+        yield Step(
+            "Terminals",
+            "The partner sends its terminals after registration; assign each to the areas or EVSEs that it serves.",
+            f"{reverse('admin:payments_terminal_changelist')}?platform__id__exact={platform.pk}",
+            Terminal.objects.filter(platform=platform, assigned_at__isnull=False).exists(),
+        )
+
+
+def _tariff_step(platform: RoamingPlatform) -> Step:
+    assigned = RoamingTariff.objects.filter(platforms=platform, status=TariffStatus.ACTIVE)
+    is_in_settings = assigned.filter(session_settings__isnull=False).exists()
+    if is_in_settings or not assigned.exists():
+        text = "Assign an active tariff here and put it into the session settings of site, operator or charger."
+        url = reverse("admin:roaming_roamingplatform_change", args=[platform.pk])
+    else:
+        text = "The assigned tariff is in no session settings yet: choose where it applies."
+        url = reverse("admin:tariffs_sessionsettings_changelist")
+    return Step("Tariff", text, url, is_in_settings)
+
+
+def _has_token(platform: RoamingPlatform) -> bool:
+    return bool(platform.registration_token_hash or platform.registration_token_encrypted)
+
+
+def _token_text(platform: RoamingPlatform) -> str:
+    if platform.initiation == Initiation.PARTNER:
+        return "We provide the token: press Generate token and give it to the partner with our versions URL."
+    return "The partner provides the token: press Register credentials and enter it there."
+
+
+def _registration_text(platform: RoamingPlatform) -> str:
+    if platform.initiation == Initiation.PARTNER:
+        return "The partner registers with our token; this page shows Registered once it has."
+    return "Press Register credentials; each step and what went wrong is shown."
+
+
+def _readiness(connectors: QuerySet[Connector]) -> tuple[int, int, list[Obstacle]]:
+    """Connectors in all, those without an obstacle, and each obstacle with their number. One query."""
+    areas = reverse("admin:infrastructure_location_changelist")
+    chargers = reverse("admin:infrastructure_charger_changelist")
+    rules = {
+        "area": (Q(**{f"{AREA}__roaming_id": ""}), "their area has no roaming id", areas),
+        "phone": (
+            Q(**{f"{AREA}__phone": "", f"{AREA}__operator__phone": ""}),
+            "neither their area nor its operator has a phone number",
+            areas,
+        ),
+        "charger": (Q(**{f"{CHARGER}__roaming_id": ""}), "their charger has no roaming id", chargers),
+        "roaming": (Q(**{f"{CHARGER}__roaming": False}), "their charger is not enabled for roaming", chargers),
+        "evse": (Q(evse__evse_id=""), "their EVSE has no EVSE id", reverse("admin:infrastructure_evse_changelist")),
+        "connector": (
+            Q(roaming_id=""),
+            "they have no roaming id",
+            reverse("admin:infrastructure_connector_changelist"),
+        ),
+    }
+    blocked = Q()
+    for condition, _text, _url in rules.values():
+        blocked |= condition
+    counts = connectors.aggregate(
+        total=Count("pk"),
+        ready=Count("pk", filter=~blocked),
+        **{name: Count("pk", filter=condition) for name, (condition, _text, _url) in rules.items()},
+    )
+    found = [Obstacle(counts[name], text, url) for name, (_condition, text, url) in rules.items() if counts[name]]
+    return counts["total"], counts["ready"], found
