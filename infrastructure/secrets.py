@@ -37,3 +37,8 @@ def decrypt(stored: str) -> str:
 @cache
 def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.FIELD_ENCRYPTION_KEYS])
+
+
+def renew(stored: str) -> str:
+    """The same secret under the first key. Raises `cryptography.fernet.InvalidToken` when none of our keys made it."""
+    return _fernet().rotate(stored.encode()).decode()

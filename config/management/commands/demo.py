@@ -76,7 +76,16 @@ class Command(BaseCommand):
             # In one word: a secret may begin with a dash.
             f"--password={entry.password}",
             *("--url", f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ocpp"),
-            *("--evses", str(entry.evses), "--power", str(entry.power_kw), "--speed-up", str(SPEED_UP[identity])),
+            *(
+                "--ocpp",
+                entry.ocpp,
+                "--evses",
+                str(entry.evses),
+                "--power",
+                str(entry.power_kw),
+                "--speed-up",
+                str(SPEED_UP[identity]),
+            ),
             *("--meter-interval", str(METER_INTERVAL), "--control", f"127.0.0.1:{port}"),
         )
         return Api(f"http://127.0.0.1:{port}")
