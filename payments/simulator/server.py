@@ -4,6 +4,7 @@ import socket
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -25,6 +26,8 @@ MODULES = {
     "commands": commands.results,
     "payments": terminals.payments,
 }
+# A terminal to touch: acts through the control API.
+SCREEN = Path(__file__).with_name("screen.html")
 KINDS = ("500", "drop", "lost", "slow", "garbage")
 
 
@@ -79,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
         if url.path.startswith("/control"):
             status, content = self.server.control.handle(self.command, url.path, url.query, raw)
             return self._write(status, dumps(content).encode(), {})
+        if url.path.rstrip("/") == "/terminal":
+            return self._write(200, SCREEN.read_bytes(), {"Content-Type": "text/html; charset=utf-8"})
         request = _request(self, url.path, url.query, raw, at)
         status, code = self._serve(request)
         self.server.office.log.record(
@@ -152,7 +157,7 @@ def _echo(request: Request) -> dict[str, str]:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves OCPI under /ocpi and the control API under /control."""
+    """Serves OCPI under /ocpi, the control API under /control and a terminal's screen at /terminal."""
 
     daemon_threads = True
 
