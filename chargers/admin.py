@@ -7,11 +7,15 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chargers import admin_panels
-from chargers.admin_actions import CreditActions, PasswordActions, StopActions, ocpp_address, reason_of
+from chargers import admin_api, admin_panels, admin_pending, admin_records
+from chargers.admin_actions import PasswordActions, StopActions, reason_of
+from chargers.admin_bills import BillActions
+from chargers.admin_operations import OperateActions
 from chargers.admin_reservations import ReservationAdmin, UnlockActions, unlock_panel
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall, Reservation
+from chargers.services.charge_points import ocpp_address
+from chargers.services.masking import without_secrets
 from infrastructure import panels
 from infrastructure.admin_base import ReadOnlyAdmin
 from infrastructure.admin_display import display, link, shown_json, table
@@ -45,7 +49,8 @@ def _amount(value: Any, currency: str) -> str:
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(StopActions, ReadOnlyAdmin):
+class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
+    actions_detail = [*StopActions.actions_detail, *BillActions.bill_actions]
     list_display = [
         "__str__",
         "status_label",
@@ -83,6 +88,7 @@ class ChargingSessionAdmin(StopActions, ReadOnlyAdmin):
                     "stop_requested_at",
                     "stop_requested_by",
                     "stop_reason",
+                    "settlement",
                     "last_updated",
                 ]
             },
@@ -140,7 +146,8 @@ class ChargingSessionAdmin(StopActions, ReadOnlyAdmin):
 
 
 @admin.register(CDR)
-class CDRAdmin(CreditActions, ReadOnlyAdmin):
+class CDRAdmin(BillActions, ReadOnlyAdmin):
+    actions_detail = list(BillActions.bill_actions)
     list_display = ["uid", "session", "charger", "end_date_time", "energy", "gross", "remark", "invoice_reference_id"]
     list_filter = ["is_credit", "session__stop_reason", "end_date_time"]
     list_select_related = ["session__connector__evse__charger"]
@@ -157,7 +164,7 @@ class CDRAdmin(CreditActions, ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": ["uid", "session_link", "kind", "start_date_time", "end_date_time", "remark"]}),
         ("Totals", {"fields": ["gross", "net", "energy", "time", "parking", "lines", "vat"]}),
-        ("Invoice", {"fields": ["invoice_reference_id", "credited", "created_at"]}),
+        ("Invoice", {"fields": ["invoice_reference_id", "credited", "credited_at", "created_at"]}),
         ("Charging periods", {"classes": ["collapse"], "fields": ["charging_periods"]}),
     ]
 
@@ -205,7 +212,20 @@ class CDRAdmin(CreditActions, ReadOnlyAdmin):
 
 @admin.register(OutgoingCall)
 class OutgoingCallAdmin(ReadOnlyAdmin):
-    list_display = ["action", "charger", "outcome", "reason", "session", "created_at", "sent_at", "finished_at"]
+    list_display = ["what", "charger", "outcome", "reason", "session", "created_at", "sent_at", "finished_at"]
+    fields = [
+        "what",
+        "charger",
+        "session",
+        "outcome",
+        "reason",
+        "request_text",
+        "answer",
+        "created_at",
+        "sent_at",
+        "finished_at",
+        "expires_at",
+    ]
     list_filter = ["action", "state", "result", "created_at"]
     list_select_related = ["charger", "session"]
     search_fields = ["charger__identity", "session__uid", "session__authorization_reference"]
@@ -221,6 +241,14 @@ class OutgoingCallAdmin(ReadOnlyAdmin):
     @display(description="reason")
     def reason(self, call: OutgoingCall) -> str:
         return reason_of(call)
+
+    @display(description="call", ordering="action")
+    def what(self, call: OutgoingCall) -> str:
+        return call.name if call.action == CallAction.OCPP else str(call.get_action_display())
+
+    @display(description="request")
+    def request_text(self, call: OutgoingCall) -> str:
+        return shown_json(without_secrets(call.payload))
 
 
 class OnlineFilter(admin.SimpleListFilter):
@@ -240,8 +268,8 @@ class OnlineFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargerConnection)
-class ChargerConnectionAdmin(PasswordActions, UnlockActions, ReadOnlyAdmin):
-    actions_detail = ["new_password", "unlock"]
+class ChargerConnectionAdmin(PasswordActions, UnlockActions, OperateActions, ReadOnlyAdmin):
+    actions_detail = ["operate", "unlock", "new_password", "security"]
     list_display = [
         "charger",
         "online_label",
@@ -252,7 +280,7 @@ class ChargerConnectionAdmin(PasswordActions, UnlockActions, ReadOnlyAdmin):
         "model",
         "firmware_version",
     ]
-    list_filter = [OnlineFilter, "protocol", "vendor"]
+    list_filter = [OnlineFilter, "protocol", "security_profile", "vendor"]
     list_select_related = ["charger"]
     search_fields = ["charger__identity", "charger__name", "charger__location__name", "serial_number"]
     search_help_text = "Charger identity or name, area or serial number"
@@ -261,6 +289,10 @@ class ChargerConnectionAdmin(PasswordActions, UnlockActions, ReadOnlyAdmin):
         "charger",
         "online_label",
         "has_password",
+        "security_profile",
+        "certificate_name",
+        "refused_at",
+        "refusal",
         "address",
         "protocol",
         "vendor",
@@ -317,6 +349,12 @@ def _cell(value: Any) -> str:
 
 
 admin.site.register(Reservation, ReservationAdmin)
+for _model, _page in admin_api.PAGES.items():
+    admin.site.register(_model, _page)
+for _model, _page in (admin_pending.PAGES | admin_records.PAGES).items():
+    admin.site.register(_model, _page)
 panels.register(Charger, admin_panels.of_charger)
+panels.register(ChargerConnection, admin_panels.of_connection)
+panels.register(OutgoingCall, admin_panels.of_call)
 panels.register(EVSE, unlock_panel)
 panels.register(ChargingSession, admin_panels.of_session)

@@ -16,9 +16,9 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from chargers.choices import CallResult, CallState, SessionStatus, StopReason
-from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall
+from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import commands, lifecycle
-from chargers.services.cdrs import credit_cdr
+from chargers.services.charge_points import ocpp_address
 from infrastructure.models import Charger
 
 RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
@@ -28,10 +28,6 @@ def reason_of(call: OutgoingCall) -> str:
     """Why a call ended as it did, in our words or the charger's."""
     answer = call.answer or {}
     return str(answer.get("reason") or answer.get("description") or answer.get("status") or "")
-
-
-def ocpp_address(charger: Charger) -> str:
-    return f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ocpp/{charger.identity}"
 
 
 class Pages:
@@ -146,41 +142,3 @@ def _renew(charger: Charger, own: str) -> str:
         return lifecycle.renew_password(charger)
     lifecycle.set_password(charger, own)
     return own
-
-
-class CreditForm(forms.Form):
-    reason = forms.CharField(
-        max_length=255,
-        widget=UnfoldAdminTextInputWidget(),
-        label="Reason",
-        help_text="The partner reads it in the credit CDR, for example: Charged by mistake, the cable was defective.",
-    )
-
-
-class CreditActions(Pages):
-    """Taking a CDR back with a credit CDR."""
-
-    actions_detail = ["credit"]
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        can_be_credited = CDR.objects.filter(pk=object_id, is_credit=False, credits=None).exists()
-        return [one for one in actions if can_be_credited or not one.action_name.endswith("_credit")]
-
-    def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("chargers.change_cdr")
-
-    @action(description="Credit", url_path="credit", icon="undo", permissions=["operate"])
-    def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        cdr: CDR = self._object(request, object_id)
-        form = CreditForm(request.POST if request.method == "POST" else None)
-        if form.is_valid() and not cdr.is_credit:
-            credit = credit_cdr(cdr, form.cleaned_data["reason"])
-            messages.success(request, f"Credit CDR {credit.uid} is written and on its way to the partner.")
-            return HttpResponseRedirect(reverse("admin:chargers_cdr_change", args=[credit.pk]))
-        explanation = (
-            "A credit CDR with the negated total cost goes to the partner, which gives the money back. The CDR itself "
-            "stays as it is. The driver's invoice is not changed: send a credit note yourself."
-        )
-        context = {"explanation": explanation, "is_danger": True, "form": form}
-        return self._page(request, cdr, "Credit", "chargers/confirm.html", context)

@@ -1,6 +1,6 @@
 """Enumerations of the charging domain; OCPI's where OCPI has them (2.2.1 mod_sessions, mod_cdrs, mod_commands)."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class SessionStatus(StrEnum):
@@ -71,6 +71,17 @@ class StopReason(StrEnum):
     CHARGER = "CHARGER"
 
 
+class Settlement(StrEnum):
+    """Why a session was ended with its last reading: its outlet was free, the next session began there, the charger
+    did not come back, it was too long and would not stop, or staff closed it."""
+
+    FREE = "FREE"
+    NEXT = "NEXT"
+    LOST = "LOST"
+    OVERLONG = "OVERLONG"
+    STAFF = "STAFF"
+
+
 class CallState(StrEnum):
     PENDING = "PENDING"
     SENT = "SENT"
@@ -116,3 +127,78 @@ class ReservationState(StrEnum):
     EXPIRED = "EXPIRED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
+
+
+class Direction(StrEnum):
+    """IN: from the charger."""
+
+    IN = "IN"
+    OUT = "OUT"
+
+
+class FrameKind(StrEnum):
+    """What a frame is (OCPP-J 1.6, 4.2); UNREADABLE: none of them."""
+
+    CALL = "CALL"
+    CALLRESULT = "CALLRESULT"
+    CALLERROR = "CALLERROR"
+    UNREADABLE = "UNREADABLE"
+
+
+class ChargerEventKind(StrEnum):
+    """CERTIFICATE: the charger asks for one. LOG: diagnostics and log uploads."""
+
+    FAULT = "FAULT"
+    SECURITY = "SECURITY"
+    FIRMWARE = "FIRMWARE"
+    LOG = "LOG"
+    CERTIFICATE = "CERTIFICATE"
+
+
+class SecurityProfile(IntEnum):
+    """How a charger proves who it is (OCPP 1.6 security whitepaper, 2.2; OCPP 2.0.1, A00)."""
+
+    NONE = 0
+    PASSWORD = 1
+    TLS_AND_PASSWORD = 2
+    TLS_AND_CERTIFICATE = 3
+
+
+class ApiScope(StrEnum):
+    """What a token of the operator API may do."""
+
+    CHARGE_POINTS_READ = "charge-points:read"
+    CHARGE_POINTS_WRITE = "charge-points:write"
+    CREDENTIALS_WRITE = "credentials:write"
+    COMMANDS_READ = "commands:read"
+    COMMANDS_SEND = "commands:send"
+    TRANSACTIONS_READ = "transactions:read"
+    TRANSACTIONS_CLOSE = "transactions:close"
+    RESERVATIONS_READ = "reservations:read"
+    CHARGING_PROFILES_READ = "charging-profiles:read"
+    CHARGING_PROFILES_WRITE = "charging-profiles:write"
+    ID_TOKENS_READ = "id-tokens:read"
+    ID_TOKENS_WRITE = "id-tokens:write"
+    LOCAL_LISTS_READ = "local-lists:read"
+    LOCAL_LISTS_WRITE = "local-lists:write"
+    MESSAGES_READ = "messages:read"
+
+
+class IdTokenType(StrEnum):
+    """OCPP 2.0.1 IdTokenEnumType; OCPP 1.6 has no types."""
+
+    CENTRAL = "Central"
+    EMAID = "eMAID"
+    ISO14443 = "ISO14443"
+    ISO15693 = "ISO15693"
+    KEY_CODE = "KeyCode"
+    LOCAL = "Local"
+    MAC_ADDRESS = "MacAddress"
+    NO_AUTHORIZATION = "NoAuthorization"
+
+
+class OcppVersion(StrEnum):
+    """Websocket subprotocols, as a connection names them."""
+
+    V16 = "ocpp1.6"
+    V201 = "ocpp2.0.1"

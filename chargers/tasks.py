@@ -1,6 +1,17 @@
 from celery import shared_task
 
-from chargers.services import calls, lifecycle, progress, reservations, sessions
+from chargers.services import (
+    calls,
+    charger_events,
+    lifecycle,
+    messages,
+    pending,
+    progress,
+    reservations,
+    sessions,
+    settling,
+    transactions,
+)
 
 
 @shared_task
@@ -20,7 +31,7 @@ def expire_pending_sessions() -> None:
 
 @shared_task
 def end_lost_sessions() -> None:
-    sessions.end_lost_sessions()
+    settling.end_lost_sessions()
 
 
 @shared_task
@@ -36,3 +47,15 @@ def price_active_sessions() -> None:
 @shared_task
 def mark_silent_chargers() -> None:
     lifecycle.mark_silent_chargers()
+
+
+@shared_task
+def settle_held_events() -> None:
+    transactions.settle_held_events()
+
+
+@shared_task
+def delete_old_messages() -> None:
+    messages.delete_old_messages()
+    charger_events.delete_old_events()
+    pending.delete_old_pending()

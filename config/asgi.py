@@ -5,15 +5,18 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
+from django.conf import settings
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# Loads the apps; consumers and their models can be imported only afterwards.
-django_application = get_asgi_application()
+# Consumers and their models can be imported only afterwards.
+django.setup(set_prefix=False)
 
 from chargers.ocpp.routing import websocket_urlpatterns  # noqa: E402
+from config.handler import OneThreadHandler  # noqa: E402
+from config.proxies import TrustedProxies  # noqa: E402
 from infrastructure.wakeups import set_event_loop  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -41,11 +44,14 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": django_application,
-        # Django's type of a view; channels' routes hold ASGI applications.
-        "websocket": URLRouter([*websocket_urlpatterns, re_path("", refuse_websocket)]),  # type: ignore[arg-type]
-        "lifespan": lifespan,
-    }
+application = TrustedProxies(
+    ProtocolTypeRouter(
+        {
+            "http": OneThreadHandler(),
+            # Django's type of a view; channels' routes hold ASGI applications.
+            "websocket": URLRouter([*websocket_urlpatterns, re_path("", refuse_websocket)]),  # type: ignore[arg-type]
+            "lifespan": lifespan,
+        }
+    ),
+    settings.FORWARDED_ALLOW_IPS,
 )

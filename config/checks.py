@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
@@ -88,6 +88,14 @@ def _check_addresses() -> Iterator[CheckMessage]:
             f"PUBLIC_URL {settings.PUBLIC_URL!r} is not the base of a web address.",
             hint="For example https://charging.example.com, without query and fragment.",
             id="plugtill.E007",
+        )
+
+    if settings.PUBLIC_URL.startswith("https://") and not settings.FORWARDED_ALLOW_IPS:
+        yield Warning(
+            "PUBLIC_URL is https, so a reverse proxy stands before Plugtill, but FORWARDED_ALLOW_IPS is empty.",
+            hint="Name the proxy's addresses in FORWARDED_ALLOW_IPS. Until then every visitor has the proxy's "
+            "address, so that limits hit all of them at once, and requests look unencrypted.",
+            id="plugtill.W001",
         )
 
 

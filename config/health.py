@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.core.cache import cache
 from django.db import connection
@@ -67,9 +68,9 @@ def _cache() -> str:
     return "ok"
 
 
-def _background() -> str:
-    """Beat sends a pulse and a worker takes it: without one of them sweeps, expiry and delivery stand still."""
-    at = pulse.last_pulse()
+def _pulse(queue: str) -> str:
+    """Beat sends a pulse and a worker takes it: without one of them what that queue does stands still."""
+    at = pulse.last_pulse(queue)
     if at is None:
         return "no pulse yet"
     age = timezone.now() - at
@@ -79,5 +80,5 @@ def _background() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "cache": _cache,
-    "background": _background,
+    **{f"worker of {queue}": partial(_pulse, queue) for queue in pulse.QUEUES},
 }

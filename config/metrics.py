@@ -52,12 +52,7 @@ class Installation(Collector):
         yield _gauge(
             "plugtill_limit_stops_last_hour", "Sessions that we ended at the pre-authorised amount.", _limit_stops()
         )
-        at = pulse.last_pulse()
-        yield _gauge(
-            "plugtill_background_pulse_timestamp_seconds",
-            "When beat and a worker were last seen at work; 0: never.",
-            at.timestamp() if at else 0,
-        )
+        yield _pulses()
 
 
 def _pushes() -> Iterable[Metric]:
@@ -74,6 +69,18 @@ def _pushes() -> Iterable[Metric]:
         age.add_metric([code], seconds)
     yield pushes
     yield age
+
+
+def _pulses() -> Metric:
+    pulses = GaugeMetricFamily(
+        "plugtill_background_pulse_timestamp_seconds",
+        "When beat and the worker of a queue were last seen at work; 0: never.",
+        labels=["queue"],
+    )
+    for queue in pulse.QUEUES:
+        at = pulse.last_pulse(queue)
+        pulses.add_metric([queue], at.timestamp() if at else 0)
+    return pulses
 
 
 def _sessions() -> Metric:

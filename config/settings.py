@@ -14,10 +14,8 @@ import environ
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.management.utils import get_random_secret_key
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 
-from config import keyfiles
+from config import keyfiles, navigation
 
 env = environ.Env()
 
@@ -193,6 +191,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "chargers.api.schema.add_errors",
     ],
+    "ENUM_NAME_OVERRIDES": {"AuthorizationStatusEnum": ["Accepted", "Blocked", "Expired", "Invalid"]},
     # From our own files: an installation may have no way out, and nobody learns who reads this.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -258,7 +257,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Whatever waits for partners has workers of its own: sessions, limits and sweeps never wait behind it.
 PEER_CONCURRENCY = env.int("PEER_CONCURRENCY", default=12)
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_QUEUES = {"work": {}, "peers": {}}
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"work": {}, "peers": {}}
 CELERY_TASK_ROUTES = {
     task: {"queue": "peers"}
     for task in (
@@ -266,6 +265,7 @@ CELERY_TASK_ROUTES = {
         "roaming.tasks.probe_platform",
         "roaming.tasks.run_pull",
         "config.tasks.send_alerts",
+        "infrastructure.tasks.note_peers_pulse",
     )
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -284,6 +284,7 @@ CELERY_BEAT_SCHEDULE = {
     for task, seconds in {
         "infrastructure.tasks.drain_outbox": 2,
         "infrastructure.tasks.note_pulse": 10,
+        "infrastructure.tasks.note_peers_pulse": 10,
         "infrastructure.tasks.delete_processed_events": 24 * 3600,
         "chargers.tasks.expire_calls": 2,
         "chargers.tasks.sweep_calls": 2,
@@ -294,8 +295,14 @@ CELERY_BEAT_SCHEDULE = {
         "chargers.tasks.price_active_sessions": 10,
         "chargers.tasks.mark_silent_chargers": 20,
         "chargers.tasks.delete_old_messages": 3600,
+        "payments.tasks.sweep_payment_issues": 60,
+        "payments.tasks.render_invoices": 30,
         "roaming.tasks.sweep_pushes": 5,
-        "roaming.tasks.wake_due_pulls": 60,
+        # Often: a pull that found its partner's share of the workers taken waits for the next look.
+        "roaming.tasks.wake_due_pulls": 5,
+        "roaming.tasks.watch_deliveries": 30,
+        "config.tasks.send_alerts": 30,
+        "config.tasks.delete_old_alerts": 24 * 3600,
         "roaming.tasks.reevaluate_tariff_validity": 60,
         "roaming.tasks.refresh_all_documents": 24 * 3600,
         "roaming.tasks.delete_finished_pushes": 24 * 3600,
@@ -309,17 +316,22 @@ OUTBOX_CONSUMERS: dict[str, list[str]] = {
     "tariff": ["roaming.services.documents.refresh_tariff"],
     "settings": ["roaming.services.documents.refresh_all"],
     "platform": ["roaming.services.documents.refresh_platform"],
-    "session": ["roaming.services.documents.refresh_session"],
+    "session": ["roaming.services.documents.refresh_session", "payments.services.worklist.look_at_session"],
     # The invoice number is on the CDR before the CDR leaves.
-    "cdr": ["payments.services.invoices.open_invoice", "roaming.services.documents.freeze_cdr"],
+    "cdr": [
+        "payments.services.invoices.open_invoice",
+        "roaming.services.documents.freeze_cdr",
+        "payments.services.worklist.look_at_cdr",
+    ],
     "call": [
         "chargers.services.variables.store_answer",
         "roaming.services.commands.report_call",
         "roaming.services.profile_results.report_profile_call",
     ],
     "reservation": ["roaming.services.commands.report_reservation"],
-    "terminal": ["payments.services.terminals.queue_assignment"],
-    "advice": ["payments.services.advices.match_advice"],
+    "terminal": ["payments.services.terminals.queue_assignment", "payments.services.worklist.look_at_terminal"],
+    "terminal-report": ["payments.services.worklist.look_at_terminal"],
+    "advice": ["payments.services.advices.match_advice", "payments.services.worklist.look_at_advice"],
 }
 
 # Who decides on tags that chargers present and that belong to no session of ours.
@@ -331,6 +343,12 @@ START_AUTHORIZATION = "roaming.services.authorize.authorize_start"
 PLUG_IN_TIMEOUT = timedelta(seconds=env.int("PLUG_IN_TIMEOUT_SECONDS", default=180))
 # An outlet that is free for so long has ended its session, though its StopTransaction never came.
 LOST_STOP_GRACE = timedelta(seconds=env.int("LOST_STOP_GRACE_SECONDS", default=60))
+# A charger that was away tells the end from its queue, some time after it is back.
+LOST_STOP_GRACE_OFFLINE = timedelta(seconds=env.int("LOST_STOP_GRACE_OFFLINE_SECONDS", default=15 * 60))
+PLUG_IN_TIMEOUT_OFFLINE = timedelta(seconds=env.int("PLUG_IN_TIMEOUT_OFFLINE_SECONDS", default=15 * 60))
+LOST_CHARGER_AFTER = timedelta(seconds=env.int("LOST_CHARGER_SECONDS", default=12 * 3600))
+# 0: sessions may be as long as they like.
+LONGEST_SESSION = timedelta(seconds=env.int("LONGEST_SESSION_SECONDS", default=48 * 3600))
 COMMAND_TIMEOUT = timedelta(seconds=env.int("COMMAND_TIMEOUT_SECONDS", default=30))
 # Mere progress of a session (energy, cost) is told to a partner at most this often.
 SESSION_PROGRESS_INTERVAL = timedelta(seconds=env.int("SESSION_PROGRESS_SECONDS", default=30))
@@ -341,12 +359,20 @@ SESSION_PROGRESS_INTERVAL = timedelta(seconds=env.int("SESSION_PROGRESS_SECONDS"
 CHARGERS_WITHOUT_PASSWORD = env.bool("CHARGERS_WITHOUT_PASSWORD", default=False)
 # Whether unknown identities that knock are listed for staff to accept; refused they are until then either way.
 PENDING_CHARGERS = env.bool("PENDING_CHARGERS", default=False)
+# Seconds after which a charger that came back is asked for what it has not told by itself.
+CHARGER_SETTLED_AFTER = env.float("CHARGER_SETTLED_AFTER_SECONDS", default=10.0)
 # Where a proxy of FORWARDED_ALLOW_IPS writes the subject of the client certificate that it has verified.
 CLIENT_CERTIFICATE_HEADER = env.str("CLIENT_CERTIFICATE_HEADER", default="X-SSL-Client-S-DN")
 # How long the log of all frames is kept (0 keeps none), and what chargers tell of faults, security and firmware.
 CHARGER_MESSAGE_LOG_DAYS = env.int("CHARGER_MESSAGE_LOG_DAYS", default=7)
 CHARGER_MESSAGE_LOG_HEARTBEATS = env.bool("CHARGER_MESSAGE_LOG_HEARTBEATS", default=False)
 CHARGER_EVENT_DAYS = env.int("CHARGER_EVENT_DAYS", default=365)
+
+# Payments: when an exception is somebody's business.
+
+# A partner's financial advice that has not come by then is asked for in the work list.
+ADVICE_TIMEOUT = timedelta(seconds=env.int("ADVICE_TIMEOUT_SECONDS", default=24 * 3600))
+LOST_CHARGER_NOTICE = timedelta(seconds=env.int("LOST_CHARGER_NOTICE_SECONDS", default=900))
 
 # Peers (payment terminal providers, eMSPs)
 
@@ -359,6 +385,21 @@ FORMS_URLFIELD_ASSUME_HTTPS = True
 
 # How long the log of all messages exchanged with them is kept; 0 keeps none.
 MESSAGE_LOG_DAYS = env.int("MESSAGE_LOG_DAYS", default=30)
+
+# Alerts: who is told of what needs a person, and how often at most. Without a target they stand in admin only.
+
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", default="")
+ALERT_INTERVAL = timedelta(minutes=env.int("ALERT_INTERVAL_MINUTES", default=5))
+# A CDR that a partner has not confirmed for so long.
+ALERT_CDR_AFTER = timedelta(minutes=env.int("ALERT_CDR_MINUTES", default=60))
+
+# Mail: for example smtp+tls://user:password@mail.example.com:587.
+globals().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
+    "EMAIL_FROM", default=f"Plugtill <plugtill@{urlsplit(PUBLIC_URL).hostname or 'localhost'}>"
+)
 
 # Language and time
 
@@ -390,92 +431,7 @@ STORAGES = {
 
 # Admin
 
-
-def _link(title: str, icon: str, model: str, *, superusers_only: bool = False) -> dict[str, object]:
-    """A sidebar entry for a model's list, shown to those who may see it."""
-    app, name = model.split(".")
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": lambda request: (
-            request.user.is_superuser if superusers_only else request.user.has_perm(f"{app}.view_{name}")
-        ),
-    }
-
-
-def _group(title: str, *links: dict[str, object], collapsible: bool = False) -> dict[str, object]:
-    return {"title": title, "separator": True, "collapsible": collapsible, "items": list(links)}
-
-
-UNFOLD = {
-    "SITE_TITLE": "Plugtill",
-    "SITE_HEADER": "Plugtill",
-    "SITE_SYMBOL": "ev_station",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
-    "STYLES": [lambda request: static("config/desk.css")],
-    "DASHBOARD_CALLBACK": "config.desk.home.home",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "COMMAND": {"search_callback": "config.desk.search.search"},
-    "SIDEBAR": {
-        "show_search": True,
-        "command_search": True,
-        # In the order of a day's work: what runs, what it brought, who it is for, what it runs on.
-        "navigation": [
-            _group(
-                "Charging",
-                _link("Sessions", "bolt", "chargers.chargingsession"),
-                _link("CDRs", "receipt_long", "chargers.cdr"),
-                _link("Reservations", "event_available", "chargers.reservation"),
-            ),
-            _group(
-                "Payments",
-                _link("Invoices", "request_quote", "payments.invoice"),
-                _link("Terminals", "point_of_sale", "payments.terminal"),
-                _link("Financial advices", "credit_score", "payments.financialadviceconfirmation"),
-            ),
-            _group(
-                "Infrastructure",
-                _link("Areas", "location_on", "infrastructure.location"),
-                _link("Chargers", "ev_station", "infrastructure.charger"),
-                _link("EVSEs", "outlet", "infrastructure.evse"),
-                _link("Connectors", "power", "infrastructure.connector"),
-                _link("Operators", "business", "infrastructure.operator"),
-                _link("Site", "domain", "infrastructure.site"),
-            ),
-            _group(
-                "Tariffs",
-                _link("Roaming tariffs", "sell", "tariffs.roamingtariff"),
-                _link("Session settings", "tune", "tariffs.sessionsettings"),
-                _link("Published versions", "history", "tariffs.tariffversion"),
-            ),
-            _group(
-                "Roaming",
-                _link("Platforms", "hub", "roaming.roamingplatform"),
-                _link("Profiles", "badge", "roaming.roamingprofile"),
-                _link("Commands", "terminal", "roaming.command"),
-                _link("Charging profiles", "speed", "roaming.profilerequest"),
-                _link("Tokens", "contactless", "chargers.token"),
-                _link("Parties behind hubs", "device_hub", "roaming.clientinfo"),
-                _link("Pushes", "outbox", "roaming.push"),
-                _link("Documents", "description", "roaming.document"),
-                _link("Messages", "forum", "roaming.message"),
-                _link("Pulls", "download", "roaming.pull"),
-            ),
-            _group(
-                "System",
-                _link("Charger connections", "lan", "chargers.chargerconnection"),
-                _link("Calls to chargers", "call_made", "chargers.outgoingcall"),
-                _link("Outbox", "inbox", "infrastructure.outboxevent", superusers_only=True),
-                _link("Users", "person", "auth.user", superusers_only=True),
-                _link("Groups", "group", "auth.group", superusers_only=True),
-                _link("Schedules", "schedule", "django_celery_beat.periodictask", superusers_only=True),
-                collapsible=True,
-            ),
-        ],
-    },
-}
+UNFOLD = navigation.UNFOLD
 
 # Logging: one line per event on stderr, which systemd, Docker and a terminal all collect.
 
@@ -497,6 +453,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["correlation"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
+        "axes": {"level": "WARNING"},
         "django": {"level": LOG_LEVEL},
         "django.server": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},

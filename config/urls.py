@@ -14,5 +14,6 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="root"),
     path("admin/", admin.site.urls),
     path("ocpi/", include("roaming.urls")),
+    path("api/v1/", include("chargers.api.urls")),
     path("", include("payments.urls")),
 ]

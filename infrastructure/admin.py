@@ -18,6 +18,7 @@ from infrastructure.admin_base import (
     SuperuserOnlyMixin,
 )
 from infrastructure.admin_display import display
+from infrastructure.alerts import admin as alerts_admin  # noqa: F401 - registers itself
 from infrastructure.choices import Capability, EVSEStatus, Facility, ParkingRestriction
 from infrastructure.models import (
     EVSE,

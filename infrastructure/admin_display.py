@@ -94,3 +94,12 @@ def link(obj: Model, text: str = "") -> SafeString:
     """To the page of `obj` in admin."""
     address = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
     return format_html('<a href="{}" class="text-link">{}</a>', address, text or obj)
+
+
+def pretty_text(text: str) -> SafeString:
+    """Text that may be JSON: indented if it is, as it stands otherwise."""
+    try:
+        shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        shown = text
+    return format_html('<pre class="desk-json">{}</pre>', shown)

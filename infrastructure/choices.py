@@ -150,3 +150,22 @@ class Facility(StrEnum):
     CARPOOL_PARKING = "CARPOOL_PARKING"
     FUEL_STATION = "FUEL_STATION"
     WIFI = "WIFI"
+
+
+class AlertState(StrEnum):
+    OPEN = "OPEN"
+    RESOLVED = "RESOLVED"
+
+
+class AlertChannel(StrEnum):
+    EMAIL = "EMAIL"
+    WEBHOOK = "WEBHOOK"
+
+
+class DigestState(StrEnum):
+    """GIVEN_UP: the channel refused it for a day; the alerts stand in admin all the same."""
+
+    PENDING = "PENDING"
+    IN_FLIGHT = "IN_FLIGHT"
+    DONE = "DONE"
+    GIVEN_UP = "GIVEN_UP"

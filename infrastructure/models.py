@@ -372,3 +372,8 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} {self.object_id}"
+
+
+# At the end: its rows belong to operators.
+from infrastructure.alerts.models import Alert as Alert  # noqa: E402
+from infrastructure.alerts.models import AlertDigest as AlertDigest  # noqa: E402

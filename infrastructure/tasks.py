@@ -16,4 +16,9 @@ def delete_processed_events() -> None:
 
 @shared_task
 def note_pulse() -> None:
-    pulse.note_pulse()
+    pulse.note_pulse(pulse.WORK)
+
+
+@shared_task
+def note_peers_pulse() -> None:
+    pulse.note_pulse(pulse.PEERS)

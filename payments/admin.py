@@ -8,19 +8,21 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
 from unfold.decorators import action
 
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin
-from infrastructure.admin_display import display, link, table
+from infrastructure.admin_display import display
 from infrastructure.admin_forms import ServiceForm
 from infrastructure.services import masterdata
 from payments import sheets
+from payments.admin_invoices import InvoiceAdmin, InvoiceSeriesAdmin
+from payments.admin_worklist import PaymentIssueAdmin
 from payments.choices import CaptureStatusCode
-from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
-from payments.services import peers, terminals
-from tariffs.pricing.rounding import money
+from payments.coverage_page import CoveragePage
+from payments.models import FinancialAdviceConfirmation, Terminal
+from payments.services import drift, peers, terminals
+
+__all__ = ["InvoiceAdmin", "InvoiceSeriesAdmin", "PaymentIssueAdmin"]  # registered by their import
 
 CAPTURE_COLOURS = {
     CaptureStatusCode.SUCCESS: "success",
@@ -70,12 +72,12 @@ class TerminalForm(ServiceForm):
 
 
 @admin.register(Terminal)
-class TerminalAdmin(ServiceAdmin):
+class TerminalAdmin(CoveragePage, ServiceAdmin):
     """Terminals come from the PTP; staff say whose they are and what they serve."""
 
     form = TerminalForm
     goes_with_parent = True
-    list_display = ["terminal_id", "platform", "owner", "serves", "address", "city", "last_updated"]
+    list_display = ["terminal_id", "platform", "owner", "serves", "there", "address", "city", "last_updated"]
     list_filter = [("platform", ScopedRelatedFilter), ("operator", ScopedRelatedFilter), AssignedFilter]
     list_select_related = ["platform", "operator"]
     list_prefetch_related = ["locations", "evses__charger"]
@@ -143,6 +145,18 @@ class TerminalAdmin(ServiceAdmin):
         more = f" and {len(served) - 3} more" if len(served) > 3 else ""
         return ", ".join(served[:3]) + more or "nothing yet"
 
+    @display(
+        description="at the partner",
+        label={"same": "success", "other": "danger", "gone": "danger", "free": "default"},
+    )
+    def there(self, terminal: Terminal) -> tuple[str, str]:
+        """Whether the partner holds what we decided."""
+        if terminal.missing_since is not None:
+            return "gone", "no longer listed"
+        if terminal.assigned_at is None:
+            return "free", "not decided"
+        return ("other", "differs") if drift.drift_of(terminal) else ("same", "as here")
+
     @display(description="assignment there")
     def told_assignment(self, terminal: Terminal) -> str:
         told = [*terminal.reported.get("location_ids", []), *terminal.reported.get("evse_uids", [])]
@@ -181,73 +195,3 @@ class FinancialAdviceConfirmationAdmin(ReadOnlyAdmin):
         if advice.session is None:
             return "unmatched", "no session"
         return "matched", "matched"
-
-
-@admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
-    list_display = ["number", "issued_at", "operator", "platform", "authorization_reference", "total", "capture"]
-    list_filter = [
-        ("operator", ScopedRelatedFilter),
-        ("platform", ScopedRelatedFilter),
-        "capture_status_code",
-    ]
-    list_select_related = ["operator", "platform", "advice"]
-    search_fields = ["number", "authorization_reference", "cdr__uid"]
-    date_hierarchy = "issued_at"
-    fieldsets = [
-        (None, {"fields": ["public_page", "number", "issued_at", "session", "cdr", "platform", "operator"]}),
-        ("Price", {"fields": ["price_lines", "vat_lines", "total", "preauthorised", "stop_reason"]}),
-        ("Card", {"fields": ["capture", "advice", "enriched_at", "receipt"]}),
-        ("Seller and place", {"classes": ["collapse"], "fields": ["seller_lines", "place_lines"]}),
-    ]
-
-    @display(description="session")
-    def session(self, invoice: Invoice) -> str:
-        return link(invoice.cdr.session)
-
-    @display(description="lines")
-    def price_lines(self, invoice: Invoice) -> str:
-        rows = [(row.text, row.detail, row.vat, row.amount) for row in sheets.sheet_of(invoice).rows]
-        return table(["Item", "Quantity", "VAT", invoice.currency], rows) if rows else "Free of charge"
-
-    @display(description="VAT")
-    def vat_lines(self, invoice: Invoice) -> str:
-        rows = [(row.rate, row.net, row.vat_amount, row.gross) for row in sheets.sheet_of(invoice).vat_rows]
-        return table(["Rate", "Net", "VAT", "Gross"], rows) if rows else "-"
-
-    @display(description="card receipt")
-    def receipt(self, invoice: Invoice) -> str:
-        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in invoice.eft_data)) or "none yet"
-
-    @display(description="seller")
-    def seller_lines(self, invoice: Invoice) -> str:
-        return table(["", ""], invoice.seller.items())
-
-    @display(description="place")
-    def place_lines(self, invoice: Invoice) -> str:
-        return table(["", ""], ((name.replace("_", " "), value) for name, value in invoice.place.items()))
-
-    @display(description="total", ordering="total_gross")
-    def total(self, invoice: Invoice) -> str:
-        return sheets.amount(invoice.total_gross, invoice.currency)
-
-    @display(
-        description="captured",
-        label={"good": "success", "warning": "warning", "bad": "danger", "pending": "info"},
-        ordering="captured_gross",
-    )
-    def capture(self, invoice: Invoice) -> tuple[str, str]:
-        """The driver's words, and by how much the capture differs from the total."""
-        payment = sheets.payment_of(invoice)
-        advice = invoice.advice
-        if advice is None or invoice.captured_gross is None:
-            return payment.tone, payment.title
-        if advice.currency != invoice.currency:
-            return "bad", f"{payment.title}, in {advice.currency}"
-        difference = money(invoice.captured_gross - invoice.total_gross, invoice.currency)
-        return payment.tone, f"{payment.title} ({difference:+})" if difference else payment.title
-
-    @display(description="public page")
-    def public_page(self, invoice: Invoice) -> str:
-        url = f"{peers.invoice_base_url(invoice.platform)}{invoice.authorization_reference}"
-        return format_html('<a href="{}" target="_blank" rel="noopener" class="underline">{}</a>', url, url)

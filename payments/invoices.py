@@ -52,6 +52,14 @@ def content(cost: Json, total: Decimal, currency: str) -> Content:
     )
 
 
+def negated(entries: list[Json]) -> list[Json]:
+    """Lines or totals per rate with all amounts negated; quantities and prices per unit stay as they were billed."""
+    amounts = ("gross", "net", "vat_amount")
+    return [
+        {name: str(-Decimal(value)) if name in amounts else value for name, value in one.items()} for one in entries
+    ]
+
+
 def stop_reason(reason: str, remark: str) -> str:
     """For the driver: who ended the session."""
     return _STOPPED[StopReason(reason)] if reason else remark
@@ -127,9 +135,9 @@ def _line(entry: Json, gross: Decimal) -> Json:
 
 
 def _adjustment(gross: Decimal) -> Json:
-    text = "Minimum price" if gross > 0 else "Reduced to the maximum price"
+    dimension, text = ("MIN_PRICE", "Minimum price") if gross > 0 else ("MAX_PRICE", "Reduced to the maximum price")
     return {
-        "dimension": "",
+        "dimension": dimension,
         "text": text,
         "quantity": "",
         "unit": "",

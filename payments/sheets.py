@@ -1,4 +1,4 @@
-"""An invoice as the driver reads it: every value as text, times in the area's time zone."""
+"""An invoice as the driver reads it: every value as text in the driver's language, times in the area's time zone."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,17 +6,31 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.formats import date_format
 
 from payments.choices import CaptureStatusCode
 from payments.invoices import plain
 from payments.models import Invoice
+from payments.texts import DEFAULT, LANGUAGES, Texts
 from tariffs.pricing.rounding import money
 
 Json = dict[str, Any]
 
 WAIT_FOR_CARD_DATA = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Addendum:
+    """What an invoice says beside its fixed content, as of one moment."""
+
+    capture_status_code: str
+    captured_gross: Decimal | None
+    captured_currency: str
+    eft_data: list[str]
+    enriched_at: datetime | None
+    credit_note: str
+    credited_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +60,12 @@ class VatRow:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
+    title: str
     number: str
     reference: str
     issued: str
     currency: str
     total: str
-    total_net: str
     seller: Json
     place: list[str]
     evse_id: str
@@ -59,70 +73,118 @@ class Sheet:
     duration: str
     energy: str
     stop_reason: str
+    reason: str  # of a credit
     rows: list[Row]
     vat_rows: list[VatRow]
     preauthorised: str
     captured: str
     payment: Payment
+    notices: list[str]
     eft_data: list[str]
     enriched: str
     is_waiting: bool  # for the card data, so that the page looks again
 
 
-def sheet_of(invoice: Invoice) -> Sheet:
-    """`invoice` with its CDR, session and advice loaded."""
-    zone = ZoneInfo(invoice.cdr.session.time_zone)
-    start, end = invoice.cdr.start_date_time.astimezone(zone), invoice.cdr.end_date_time.astimezone(zone)
-    return Sheet(
-        number=invoice.number,
-        reference=invoice.authorization_reference,
-        issued=_day(invoice.issued_at.astimezone(zone)),
-        currency=invoice.currency,
-        total=str(money(invoice.total_gross, invoice.currency)),
-        total_net=amount(invoice.total_net, invoice.currency),
-        seller=invoice.seller,
-        place=_place(invoice.place),
-        evse_id=invoice.place.get("evse_id", ""),
-        period=_period(start, end),
-        duration=_duration(end - start),
-        energy=f"{plain(invoice.cdr.total_energy, 3)} kWh",
-        stop_reason=invoice.stop_reason,
-        rows=[_row(line, invoice.currency) for line in invoice.lines],
-        vat_rows=[_vat_row(entry) for entry in invoice.vat_totals],
-        preauthorised="" if invoice.preauthorised is None else amount(invoice.preauthorised, invoice.currency),
-        captured=_captured(invoice),
-        payment=payment_of(invoice),
+def addendum_of(invoice: Invoice) -> Addendum:
+    """As of now; `advice` and `credit_note` loaded."""
+    note = getattr(invoice, "credit_note", None)
+    return Addendum(
+        capture_status_code=invoice.capture_status_code,
+        captured_gross=invoice.captured_gross,
+        captured_currency=invoice.advice.currency if invoice.advice else "",
         eft_data=invoice.eft_data,
-        enriched=_moment(invoice.enriched_at.astimezone(zone)) if invoice.enriched_at else "",
-        is_waiting=not invoice.capture_status_code and timezone.now() - invoice.issued_at < WAIT_FOR_CARD_DATA,
+        enriched_at=invoice.enriched_at,
+        credit_note=note.number if note else "",
+        credited_at=invoice.credited_at,
     )
 
 
-def amount(value: Decimal, currency: str) -> str:
-    return f"{money(value, currency)} {currency}"
+def sheet_of(invoice: Invoice, language: str = DEFAULT, addendum: Addendum | None = None) -> Sheet:
+    """`invoice` with its CDR, session and advice loaded; `addendum` None says how things are now."""
+    with translation.override(language):
+        return _sheet(invoice, LANGUAGES[language], addendum or addendum_of(invoice))
 
 
-def payment_of(invoice: Invoice) -> Payment:
-    total = amount(invoice.total_gross, invoice.currency)
-    captured = _captured(invoice)
-    match invoice.capture_status_code:
+def _sheet(invoice: Invoice, texts: Texts, addendum: Addendum) -> Sheet:
+    zone = ZoneInfo(invoice.cdr.session.time_zone)
+    start, end = invoice.cdr.start_date_time.astimezone(zone), invoice.cdr.end_date_time.astimezone(zone)
+    number = texts.style.number
+    stopped = texts.stopped.get(invoice.stopped_by, invoice.stop_reason)
+    return Sheet(
+        title=texts.credit_note if invoice.is_credit_note else texts.invoice,
+        number=invoice.number,
+        reference=invoice.authorization_reference,
+        issued=_day(invoice.issued_at.astimezone(zone), texts),
+        currency=invoice.currency,
+        total=number(money(invoice.total_gross, invoice.currency)),
+        seller=invoice.seller,
+        place=_place(invoice.place),
+        evse_id=invoice.place.get("evse_id", ""),
+        period=_period(start, end, texts),
+        duration=_duration(end - start),
+        energy=f"{number(plain(invoice.cdr.total_energy, 3))} kWh",
+        stop_reason="" if invoice.is_credit_note else stopped,
+        reason=invoice.stop_reason if invoice.is_credit_note else "",
+        rows=[_row(line, invoice.currency, texts) for line in invoice.lines],
+        vat_rows=[_vat_row(entry, texts) for entry in invoice.vat_totals],
+        preauthorised="" if invoice.preauthorised is None else amount(invoice.preauthorised, invoice.currency, texts),
+        captured=_captured(addendum, texts),
+        payment=_payment(invoice, addendum, texts),
+        notices=list(_notices(invoice, addendum, zone, texts)),
+        eft_data=addendum.eft_data,
+        enriched=_moment(addendum.enriched_at.astimezone(zone), texts) if addendum.enriched_at else "",
+        is_waiting=_is_waiting(invoice, addendum),
+    )
+
+
+def amount(value: Decimal, currency: str, texts: Texts = LANGUAGES[DEFAULT]) -> str:
+    return f"{texts.style.number(money(value, currency))} {currency}"
+
+
+def payment_of(invoice: Invoice, language: str = DEFAULT) -> Payment:
+    return _payment(invoice, addendum_of(invoice), LANGUAGES[language])
+
+
+def _payment(invoice: Invoice, addendum: Addendum, texts: Texts) -> Payment:
+    total = amount(invoice.total_gross, invoice.currency, texts)
+    captured = _captured(addendum, texts)
+    if invoice.is_credit_note:
+        return Payment("pending", texts.credit, texts.credit_text)
+    match addendum.capture_status_code:
         case CaptureStatusCode.SUCCESS:
             is_exact = captured == total
-            text = "The card was charged." if is_exact else f"{captured} were charged to the card."
-            return Payment("good" if is_exact else "warning", "Paid by card", text)
+            text = texts.paid_text if is_exact else texts.charged_text.format(amount=captured)
+            return Payment("good" if is_exact else "warning", texts.paid, text)
         case CaptureStatusCode.PARTIAL_SUCCESS:
-            return Payment("warning", "Partly paid", f"{captured} of {total} were charged to the card.")
+            return Payment("warning", texts.partly, texts.partly_text.format(amount=captured, total=total))
         case CaptureStatusCode.FAILED:
-            return Payment("bad", "Not paid", "The card could not be charged.")
+            return Payment("bad", texts.not_paid, texts.not_paid_text)
     if not invoice.total_gross:
-        return Payment("good", "Nothing to pay", "This session was free of charge.")
-    return Payment("pending", "Not yet captured", "The card will be charged shortly.")
+        return Payment("good", texts.nothing, texts.nothing_text)
+    return Payment("pending", texts.pending, texts.pending_text)
 
 
-def _captured(invoice: Invoice) -> str:
-    if invoice.captured_gross is None or invoice.advice is None:
+def _notices(invoice: Invoice, addendum: Addendum, zone: ZoneInfo, texts: Texts) -> list[str]:
+    notices = []
+    if invoice.credits is not None:
+        notices.append(texts.credits_invoice.format(number=invoice.credits.number))
+    if addendum.credit_note and addendum.credited_at:
+        day = _day(addendum.credited_at.astimezone(zone), texts)
+        notices.append(texts.credited_by.format(number=addendum.credit_note, date=day))
+    if invoice.replaces is not None:
+        notices.append(texts.replaces.format(number=invoice.replaces.number))
+    return notices
+
+
+def _is_waiting(invoice: Invoice, addendum: Addendum) -> bool:
+    is_settled = addendum.capture_status_code or invoice.is_credit_note or addendum.credited_at
+    return not is_settled and timezone.now() - invoice.issued_at < WAIT_FOR_CARD_DATA
+
+
+def _captured(addendum: Addendum, texts: Texts) -> str:
+    if addendum.captured_gross is None or not addendum.captured_currency:
         return ""
-    return amount(invoice.captured_gross, invoice.advice.currency)
+    return amount(addendum.captured_gross, addendum.captured_currency, texts)
 
 
 def _place(place: Json) -> list[str]:
@@ -130,32 +192,37 @@ def _place(place: Json) -> list[str]:
     return [line for line in (place.get("name"), place.get("address"), town) if line]
 
 
-def _row(line: Json, currency: str) -> Row:
-    quantity = f"{line['quantity']} {line['unit']}".strip()
-    price = f"{line['unit_price']} {currency}" + (f"/{line['unit']}" if line["unit"] else "")
-    has_price = bool(line["unit_price"]) and bool(line["unit"])
-    return Row(line["text"], f"{quantity} × {price}" if has_price else "", _rate(line["vat"]), line["gross"])
+def _row(line: Json, currency: str, texts: Texts) -> Row:
+    number = texts.style.number
+    text = texts.lines.get(line["dimension"], line["text"])
+    vat, gross = _rate(line["vat"], texts), number(line["gross"])
+    if not (line["unit_price"] and line["unit"]):
+        return Row(text, "", vat, gross)
+    detail = f"{number(line['quantity'])} {line['unit']} × {number(line['unit_price'])} {currency}/{line['unit']}"
+    return Row(text, detail, vat, gross)
 
 
-def _vat_row(entry: Json) -> VatRow:
-    return VatRow(_rate(entry["vat"]), entry["net"], entry["vat_amount"], entry["gross"])
+def _vat_row(entry: Json, texts: Texts) -> VatRow:
+    number = texts.style.number
+    rate = _rate(entry["vat"], texts)
+    return VatRow(rate, number(entry["net"]), number(entry["vat_amount"]), number(entry["gross"]))
 
 
-def _rate(vat: str | None) -> str:
-    return "–" if vat is None else f"{plain(Decimal(vat), 2)} %"
+def _rate(vat: str | None, texts: Texts) -> str:
+    return "–" if vat is None else f"{texts.style.number(plain(Decimal(vat), 2))} %"
 
 
-def _day(value: datetime) -> str:
-    return date_format(value, "j F Y")
+def _day(value: datetime, texts: Texts) -> str:
+    return date_format(value, texts.style.day)
 
 
-def _moment(value: datetime) -> str:
-    return f"{_day(value)}, {value:%H:%M}"
+def _moment(value: datetime, texts: Texts) -> str:
+    return f"{_day(value, texts)}, {value:%H:%M}"
 
 
-def _period(start: datetime, end: datetime) -> str:
-    until = f"{end:%H:%M}" if start.date() == end.date() else _moment(end)
-    return f"{_moment(start)} – {until} {end:%Z}"
+def _period(start: datetime, end: datetime, texts: Texts) -> str:
+    until = f"{end:%H:%M}" if start.date() == end.date() else _moment(end, texts)
+    return f"{_moment(start, texts)} – {until} {end:%Z}"
 
 
 def _duration(span: timedelta) -> str:

@@ -12,7 +12,8 @@ from unfold.decorators import action
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin
 from infrastructure.admin_display import display
 from roaming import admin_messages, admin_pulls, admin_tokens  # noqa: F401 - register themselves
-from roaming.admin_actions import ConnectionActions
+from roaming.admin_actions import ConnectionActions, is_theirs
+from roaming.admin_circuit import CircuitActions
 from roaming.admin_forms import PlatformForm, ProfileForm
 from roaming.choices import PlatformState, PushState
 from roaming.models import (
@@ -22,23 +23,37 @@ from roaming.models import (
     PlatformRole,
     ProfileRequest,
     Push,
+    PushAttempt,
     RoamingPlatform,
     RoamingProfile,
 )
 from roaming.price_page import PricePage
-from roaming.services import push, tokens
+from roaming.services import documents, push, tokens
 
 STATE_COLOURS = {
     PlatformState.NEW: "info",
     PlatformState.REGISTERED: "success",
     PlatformState.INVALIDATED: "danger",
 }
+OF_THE_CONNECTION = [
+    "name",
+    "code",
+    "type",
+    "country",
+    "url",
+    "expected_country_code",
+    "expected_party_id",
+    "token_prefix",
+    "initiation",
+    "encode_token",
+]
 PUSH_COLOURS = {
     PushState.PENDING: "info",
     PushState.IN_FLIGHT: "info",
     PushState.DONE: "success",
     PushState.DROPPED: "warning",
     PushState.FAILED: "danger",
+    PushState.DISCARDED: "default",
 }
 
 
@@ -87,18 +102,21 @@ class PlatformEndpointInline(ReadOnlyInline):
 
 
 @admin.register(RoamingPlatform)
-class RoamingPlatformAdmin(PricePage, ConnectionActions, ServiceAdmin):
+class RoamingPlatformAdmin(PricePage, CircuitActions, ConnectionActions, ServiceAdmin):
     form = PlatformForm
     seen_through = "profiles"
     needs_site = False
-    actions_detail = [*ConnectionActions.actions_detail, "which_price"]
-    list_display = ["name", "type", "country", "state_label", "registered_at", "last_error"]
+    actions_detail = [*ConnectionActions.actions_detail, "try_now", "which_price"]
+    list_display = ["name", "type", "country", "state_label", "delivery", "registered_at", "last_error"]
+    list_select_related = ["circuit"]
     list_filter = ["type", "state", ("profiles", ScopedRelatedFilter)]
     search_fields = ["name", "code", "url", "roles__party_id", "roles__business_name"]
     autocomplete_fields = ["profiles", "tariffs"]
     inlines = [PlatformRoleInline, PlatformEndpointInline]
     readonly_fields = [
         "state",
+        "delivery",
+        "delivery_in_words",
         "our_versions_url",
         "ocpi_version",
         "registered_at",
@@ -124,7 +142,24 @@ class RoamingPlatformAdmin(PricePage, ConnectionActions, ServiceAdmin):
             "State",
             {"fields": ["state", "ocpi_version", "registered_at", "party_warning", "last_error", "last_error_at"]},
         ),
+        ("Delivery", {"fields": ["delivery", "delivery_in_words"]}),
     ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """The connection of a platform that also serves operators of others is not for one of them to change."""
+        own = list(super().get_readonly_fields(request, obj))
+        if isinstance(obj, RoamingPlatform) and not is_theirs(request, obj):
+            own += OF_THE_CONNECTION
+        return own
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if not isinstance(obj, RoamingPlatform) or is_theirs(request, obj):
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "partner_token"]})
+            for title, options in fieldsets
+        ]
 
     @display(description="state", label=STATE_COLOURS, ordering="state")
     def state_label(self, platform: RoamingPlatform) -> tuple[str, str]:
@@ -137,8 +172,15 @@ class RoamingPlatformAdmin(PricePage, ConnectionActions, ServiceAdmin):
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         token = form.cleaned_data.get("partner_token")
-        if token and isinstance(obj, RoamingPlatform):
+        if token and isinstance(obj, RoamingPlatform) and (not change or is_theirs(request, obj)):
             tokens.store_partner_token(obj, token)
+
+
+class PushAttemptInline(ReadOnlyInline):
+    model = PushAttempt
+    hide_title = True
+    fields = ["number", "started_at", "duration_ms", "method", "url", "http_status", "error", "correlation_id"]
+    verbose_name_plural = "attempts"
 
 
 @admin.register(Push)
@@ -157,6 +199,7 @@ class PushAdmin(ReadOnlyAdmin):
     list_select_related = ["platform"]
     search_fields = ["object_id", "last_error"]
     actions = ["send_again", "discard"]
+    inlines = [PushAttemptInline]
     fieldsets = [
         (None, {"fields": ["platform", "module", "object_id", "state_label", "decision", "last_error"]}),
         ("Sending", {"fields": ["method", "url", "attempts", "not_before", "give_up_at", "sequence"]}),
@@ -209,20 +252,39 @@ class ProfileRequestAdmin(ReadOnlyAdmin):
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
     list_display = ["object_id", "module", "platform", "offer", "partner", "last_updated"]
-    list_filter = ["module", "is_deleted", ("platform", ScopedRelatedFilter)]
+    list_filter = ["module", "is_deleted", ("problem", admin.EmptyFieldListFilter), ("platform", ScopedRelatedFilter)]
     list_select_related = ["platform"]
     search_fields = ["object_id"]
+    actions = ["render_again"]
 
     fieldsets = [
-        (None, {"fields": ["object_id", "module", "platform", "country_code", "party_id", "offer", "partner"]}),
+        (
+            None,
+            {"fields": ["object_id", "module", "platform", "country_code", "party_id", "offer", "partner", "problem"]},
+        ),
         ("Times", {"fields": ["created_at", "last_updated", "acknowledged_at", "peer_url"]}),
         ("As the partner may read it", {"fields": ["body"]}),
         ("As the partner last confirmed it", {"classes": ["collapse"], "fields": ["acknowledged"]}),
     ]
 
-    @display(description="state", label={"withdrawn": "warning", "offered": "default"}, ordering="is_deleted")
+    @display(
+        description="state",
+        label={"withdrawn": "warning", "offered": "default", "cannot be sent": "danger", "change not sent": "danger"},
+        ordering="is_deleted",
+    )
     def offer(self, document: Document) -> str:
+        if document.problem:
+            return "cannot be sent" if document.is_deleted else "change not sent"
         return "withdrawn" if document.is_deleted else "offered"
+
+    @action(description="Check and send again", permissions=["send"])
+    def render_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        for document in queryset:
+            documents.render_again(document)
+        messages.success(request, "What you chose is made anew; what is sound now goes out within seconds.")
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("roaming.change_document")
 
     @display(description="partner", label={"up to date": "success", "not yet told": "warning"})
     def partner(self, document: Document) -> str:

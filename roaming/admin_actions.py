@@ -4,15 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import action
 
+from infrastructure import access
 from roaming.models import RoamingPlatform
 from roaming.services import credentials, tokens
 
 PERMISSION = "roaming.change_roamingplatform"
+
+
+def is_theirs(request: HttpRequest, platform: RoamingPlatform) -> bool:
+    """Whether all operators behind the platform are the user's: its connection is then theirs to act on."""
+    return access.wholly(RoamingPlatform.objects.filter(pk=platform.pk), request.user).exists()
 
 
 class ConnectionActions:
@@ -82,9 +89,12 @@ class ConnectionActions:
         return self._page(request, platform, title, context)
 
     def _platform(self, request: HttpRequest, object_id: str) -> RoamingPlatform:
+        """Raises Http404, and PermissionDenied where the connection is also that of operators of others."""
         platform: RoamingPlatform | None = self.get_object(request, object_id)
         if platform is None:
             raise Http404
+        if not is_theirs(request, platform):
+            raise PermissionDenied("This partner also serves operators that you do not work for.")
         return platform
 
     def _page(

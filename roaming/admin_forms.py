@@ -52,9 +52,10 @@ class PlatformForm(ServiceForm):
 
     def clean_tariffs(self) -> list[RoamingTariff]:
         tariffs = list(self.cleaned_data["tariffs"])
-        platform_type = self.cleaned_data.get("type", "")
+        # Not in the form for who may not change it.
+        platform_type = self.cleaned_data.get("type", self.instance.type)
         assignments.check_tariffs(platform_type, tariffs)
-        assignments.check_candidates(platform_type, self.cleaned_data.get("name", ""), tariffs)
+        assignments.check_candidates(platform_type, self.cleaned_data.get("name", self.instance.name), tariffs)
         return tariffs
 
 

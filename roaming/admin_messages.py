@@ -7,15 +7,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.paginator import InfinitePaginator
-from unfold.utils import parse_datetime_str
 
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
 from infrastructure.admin_display import display
+from infrastructure.admin_filters import TimeFilter
 from roaming.models import Message
 from roaming.ocpi.exchange import MODULES, VERSIONS
 
@@ -37,18 +36,6 @@ class ModuleFilter(admin.SimpleListFilter):
         if not value:
             return queryset
         return queryset.filter(module="" if value == "-" else value)
-
-
-class TimeFilter(RangeDateTimeFilter):
-    """Times in the zone of the page; a day without a time counts from its beginning, or to its end."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        for edge, lookup, default in (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59")):
-            day, hour = (self.used_parameters.get(f"{self.parameter_name}_{edge}_{part}") for part in (0, 1))
-            moment = parse_datetime_str(f"{day} {hour or default}") if day else None
-            if moment is not None:
-                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": timezone.make_aware(moment)})
-        return queryset
 
 
 @admin.register(Message)

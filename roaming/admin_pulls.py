@@ -11,7 +11,7 @@ from infrastructure.admin_display import display
 from roaming.models import Pull
 from roaming.services import pulls
 
-COLOURS = {"fine": "success", "failed": "danger", "skipped some": "warning", "not yet": "info"}
+COLOURS = {"fine": "success", "failed": "danger", "skipped some": "warning", "not yet": "info", "not offered": "info"}
 
 
 @admin.register(Pull)
@@ -43,7 +43,7 @@ class PullAdmin(ServiceAdmin):
         if pull.last_run_at is None:
             return "not yet"
         if pull.last_error:
-            return "failed"
+            return "failed" if pull.failures else "not offered"
         return "skipped some" if pull.last_problems else "fine"
 
     @display(description="skipped objects")

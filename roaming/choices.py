@@ -139,12 +139,13 @@ class ChargingPreferencesResponse(StrEnum):
 
 
 class PushState(StrEnum):
-    """DROPPED: given up for now, said again when the platform answers. FAILED: refused or discarded.
-    SUPERSEDED: a newer push of the same object says it."""
+    """DROPPED: given up for now, said again when the platform answers. FAILED: refused. DISCARDED: staff decided
+    that the platform need not be told. SUPERSEDED: a newer push of the same object says it."""
 
     PENDING = "PENDING"
     IN_FLIGHT = "IN_FLIGHT"
     DONE = "DONE"
     DROPPED = "DROPPED"
     FAILED = "FAILED"
+    DISCARDED = "DISCARDED"
     SUPERSEDED = "SUPERSEDED"

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from roaming.services import documents, messages, pulls, push
+from roaming.services import catch_up, documents, messages, pulls, push, watch
 
 # Longer than the period of the task below, so that a late run misses no boundary.
 VALIDITY_WINDOW = timedelta(minutes=10)
@@ -11,6 +11,11 @@ VALIDITY_WINDOW = timedelta(minutes=10)
 @shared_task
 def deliver_push(push_id: int) -> None:
     push.deliver(push_id)
+
+
+@shared_task
+def probe_platform(platform_id: int) -> None:
+    push.probe(platform_id)
 
 
 @shared_task
@@ -36,6 +41,12 @@ def reevaluate_tariff_validity() -> None:
 @shared_task
 def refresh_all_documents() -> None:
     documents.request_refresh()
+    catch_up.enqueue_untold()
+
+
+@shared_task
+def watch_deliveries() -> None:
+    watch.look()
 
 
 @shared_task

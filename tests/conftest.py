@@ -34,6 +34,9 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Its thread would write beside the transactions of the tests. Those of the log itself switch it on.
     settings.MESSAGE_LOG_DAYS = 0
+    settings.CHARGER_MESSAGE_LOG_DAYS = 0
+    # However slow the machine, no test but that of it meets requests that it did not make.
+    settings.CHARGER_SETTLED_AFTER = 24 * 3600
 
 
 @pytest.fixture

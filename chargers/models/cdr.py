@@ -7,7 +7,8 @@ from chargers.models.session import ChargingSession, new_uid
 
 class CDR(models.Model):
     """The final record of a session: never changed once written, except for `invoice_reference_id`, set once
-    before the record is published (OCPI 2.2.1 mod_cdrs). Amounts have four decimals, VAT as billed.
+    before the record is published (OCPI 2.2.1 mod_cdrs), and `credited_at`. Amounts have four decimals, VAT as
+    billed. A session has one CDR that counts: a corrected one takes the place of one that was credited.
 
     `cost` holds the priced result: total and part costs, itemised lines, totals per VAT rate.
     """
@@ -28,6 +29,9 @@ class CDR(models.Model):
     invoice_reference_id = models.CharField(max_length=39, blank=True)
     is_credit = models.BooleanField(default=False)
     credited = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="credits")
+    credited_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it was taken back with a credit CDR."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     operator_path = "session__connector__evse__charger__location__operator"
@@ -36,7 +40,10 @@ class CDR(models.Model):
         verbose_name = "CDR"
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint("session", condition=Q(is_credit=False), name="one_cdr_per_session"),
+            models.UniqueConstraint(
+                "session", condition=Q(is_credit=False, credited_at=None), name="one_uncredited_cdr_per_session"
+            ),
+            models.UniqueConstraint("credited", condition=Q(is_credit=True), name="one_credit_per_cdr"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,14 @@
 from django.db import models
 
+from chargers.choices import SecurityProfile
 from infrastructure.models import Charger
+
+PROFILES = [
+    (SecurityProfile.NONE.value, "0: no authentication"),
+    (SecurityProfile.PASSWORD.value, "1: password"),
+    (SecurityProfile.TLS_AND_PASSWORD.value, "2: TLS and password"),
+    (SecurityProfile.TLS_AND_CERTIFICATE.value, "3: TLS and client certificate"),
+]
 
 
 class ChargerConnection(models.Model):
@@ -8,6 +16,14 @@ class ChargerConnection(models.Model):
 
     charger = models.OneToOneField(Charger, on_delete=models.CASCADE, related_name="connection")
     password_hash = models.CharField(max_length=64, blank=True, editable=False)
+    security_profile = models.PositiveSmallIntegerField(
+        default=SecurityProfile.PASSWORD.value, choices=PROFILES, help_text="The least that the charger has to show."
+    )
+    certificate_name = models.CharField(
+        max_length=128, blank=True, help_text="Common name of its client certificate; empty: its identity."
+    )
+    refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refusal = models.CharField(max_length=200, blank=True, editable=False)
     channel_name = models.CharField(max_length=120, blank=True, editable=False)
     protocol = models.CharField(max_length=16, blank=True, editable=False)
     vendor = models.CharField(max_length=50, blank=True, editable=False)

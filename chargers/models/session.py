@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from chargers.choices import AuthMethod, Network, SessionStatus, StopReason
+from chargers.choices import AuthMethod, Network, SessionStatus, Settlement, StopReason
 from infrastructure.choices import as_choices
 from infrastructure.models import Connector
 from tariffs.models import TariffVersion
@@ -34,11 +34,20 @@ class ChargingSession(models.Model):
     authorization_reference = models.CharField(max_length=36, blank=True, db_index=True)
     cdr_token = models.JSONField(null=True, blank=True)
     auth_method = models.CharField(max_length=12, choices=as_choices(AuthMethod), default=AuthMethod.COMMAND)
-    id_tag = models.CharField(max_length=20, db_index=True)
+    id_tag = models.CharField(max_length=36, db_index=True)
     parent_id_tag = models.CharField(
         max_length=20, blank=True, help_text="Other tags with the same parent may stop the session (OCPP 1.6)."
     )
     transaction_id = models.CharField(max_length=36, blank=True, help_text="The OCPP transaction id.")
+    last_seq_no = models.PositiveBigIntegerField(
+        null=True, editable=False, help_text="Of the charger's numbered events, the newest that told a charging state."
+    )
+    charging_state = models.CharField(
+        max_length=13, blank=True, editable=False, help_text="As the charger told it last (OCPP 2.0.1 chargingState)."
+    )
+    is_meter_start_known = models.BooleanField(
+        default=True, editable=False, help_text="False until a charger that began without a register tells one."
+    )
     place = models.JSONField(default=dict)
     currency = models.CharField(max_length=3)
     time_zone = models.CharField(max_length=64)
@@ -59,6 +68,9 @@ class ChargingSession(models.Model):
     )
     reserved_at = models.DateTimeField("reserved from", null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    told_started_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The start by the charger's clock, right or wrong."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     meter_start = models.DecimalField(max_digits=14, decimal_places=3, null=True, blank=True)
     meter_stop = models.DecimalField(max_digits=14, decimal_places=3, null=True, blank=True)
@@ -75,6 +87,15 @@ class ChargingSession(models.Model):
         null=True,
         blank=True,
         help_text="Since when the charger reports the outlet free though it never told the end of this session.",
+    )
+    settlement = models.CharField(
+        max_length=8,
+        blank=True,
+        choices=as_choices(Settlement),
+        help_text="Why it was ended with its last reading, without a word of its charger. Empty: the charger told.",
+    )
+    overlong_at = models.DateTimeField(
+        null=True, blank=True, help_text="When we asked for its stop because it was longer than sessions may be."
     )
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_requested_by = models.CharField(max_length=8, blank=True, choices=as_choices(StopReason))

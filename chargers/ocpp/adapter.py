@@ -31,7 +31,8 @@ class Adapter(Protocol):
     async def handle(self, frame: str) -> None:
         """Takes a frame from the charger: answers a request, or completes a call of ours."""
 
-    async def start_transaction(self, evse_number: int, id_tag: str) -> Outcome: ...
+    async def start_transaction(self, evse_number: int, id_tag: str, start_id: int) -> Outcome:
+        """`start_id` is the call's: versions that have a remote start id repeat it in the transaction."""
 
     async def stop_transaction(self, transaction_id: str) -> Outcome: ...
 
@@ -78,7 +79,7 @@ async def _send(adapter: Adapter, call: ClaimedCall) -> Outcome:
     payload = call.payload
     match call.action:
         case CallAction.START_TRANSACTION:
-            return await adapter.start_transaction(payload["evse"], payload["id_tag"])
+            return await adapter.start_transaction(payload["evse"], payload["id_tag"], call.id)
         case CallAction.STOP_TRANSACTION:
             return await adapter.stop_transaction(payload["transaction_id"])
         case CallAction.RESERVE_NOW:

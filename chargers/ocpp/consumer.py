@@ -11,12 +11,16 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
+from django.conf import settings
 from django.utils import timezone
 
+from chargers.choices import Direction
 from chargers.ocpp import auth, database
 from chargers.ocpp.adapter import Adapter, perform
+from chargers.ocpp.pace import Pace
 from chargers.ocpp.v16 import ChargePoint16
-from chargers.services import calls, lifecycle, outgoing
+from chargers.ocpp.v201 import ChargePoint201
+from chargers.services import calls, lifecycle, messages, outgoing, refresh
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +28,10 @@ Json = dict[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-ADAPTERS = {ChargePoint16.subprotocol: ChargePoint16}
+ADAPTERS: dict[str, type[ChargePoint16] | type[ChargePoint201]] = {
+    ChargePoint16.subprotocol: ChargePoint16,
+    ChargePoint201.subprotocol: ChargePoint201,
+}
 PROTOCOL_ERROR = 1002
 RETRY_AFTER = 1.0
 # Seconds in which frames that a replaced socket's charger has already sent still arrive.
@@ -49,8 +56,12 @@ class OcppConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send = scope, send
         self.channel_layer = get_channel_layer()
         self.channel_name = await self.channel_layer.new_channel()
-        with suppress(StopConsumer):
-            await await_many_dispatch([receive, self._next_wake_up], self.dispatch)
+        self._pace = Pace(receive)
+        try:
+            with suppress(StopConsumer):
+                await await_many_dispatch([self._pace.next_frame, self._next_wake_up], self.dispatch)
+        finally:
+            self._pace.close()
 
     async def dispatch(self, message: Json) -> None:
         # Not Channels' own, which visits the database thread for every frame: `database.run` cleans up itself.
@@ -74,9 +85,9 @@ class OcppConsumer(AsyncWebsocketConsumer):
         self._tasks = set()
         identity = unquote(self.scope["url_route"]["kwargs"]["identity"])
         try:
-            charger_id = await database.run(auth.admit, identity, self.scope["headers"])
+            charger_id = await database.run(auth.let_in, identity, self.scope)
         except auth.Refused as refused:
-            logger.info("handshake of %r refused: %s", identity, refused.status)
+            logger.info("handshake of %r refused: %s %s", identity, refused.status, refused.reason)
             return await self._refuse(refused.status)
         subprotocol = next((one for one in self.scope["subprotocols"] if one in ADAPTERS), None)
         await self.accept(subprotocol)
@@ -106,6 +117,7 @@ class OcppConsumer(AsyncWebsocketConsumer):
             await self._hint(self.channel_layer.send(replaced, {"type": "ocpp.replaced"}))
         logger.info("charger %s connected", identity)
         self._spawn(self._serve_calls())
+        self._spawn(self._ask_what_is_missing())
 
     async def disconnect(self, code: int) -> None:
         if not self.is_open:
@@ -122,14 +134,18 @@ class OcppConsumer(AsyncWebsocketConsumer):
         if not self.is_open:
             return
         frame = text_data if text_data is not None else (bytes_data or b"").decode(errors="replace")
+        await self._pace.wait()
+        messages.record(self.charger_id, Direction.IN, frame)
         try:
             async with self._turn:
                 await self.adapter.handle(frame)
                 await self._note_seen(lifecycle.WRITE_SEEN_EVERY.total_seconds())
         except Exception:  # whatever one frame does, the next ones must be heard
             logger.exception("charger %s: a frame failed: %.500s", self.charger_id, frame)
+        self._pace.answered()
 
     async def _send_frame(self, frame: str) -> None:
+        messages.record(self.charger_id, Direction.OUT, frame)
         try:
             await self.send(text_data=frame)
         except Exception as error:
@@ -192,6 +208,14 @@ class OcppConsumer(AsyncWebsocketConsumer):
             await self._listen()
             await self._note_seen(LOOK_EVERY)
         self._wake.clear()
+
+    async def _ask_what_is_missing(self) -> None:
+        """Once the charger had time to tell it by itself."""
+        await asyncio.sleep(settings.CHARGER_SETTLED_AFTER)
+        try:
+            await database.run(refresh.request_missing, self.charger_id, self.channel_name)
+        except Exception:
+            logger.exception("charger %s: its status could not be asked for", self.charger_id)
 
     async def _claim(self) -> calls.ClaimedCall | None:
         # Not between a frame and its answer: a stop must not overtake the answer that tells the transaction's id.

@@ -13,7 +13,10 @@ REGISTER = "Energy.Active.Import.Register"
 POWER = "Power.Active.Import"
 UNITS = {"Wh": Decimal(1), "kWh": Decimal(1000), "W": Decimal(1), "kW": Decimal(1000)}
 DEFAULT_UNITS = {REGISTER: "Wh", POWER: "W"}
-PHASES = ("L1", "L2", "L3")
+# Some tell single phases against neutral.
+PHASES = (("L1", "L2", "L3"), ("L1-N", "L2-N", "L3-N"))
+# What the driver pays is measured where the car is; losses inside the charger are ours.
+OUTLET = "Outlet"
 LARGEST = Decimal(10) ** 10
 
 
@@ -40,7 +43,14 @@ def _readings(meter_values: Iterable[dict[str, Any]]) -> Iterator[Reading]:
 
 
 def _total(samples: list[dict[str, Any]], measurand: str) -> Decimal | None:
-    """The value of a measurand; of chargers that tell only single phases, their sum."""
+    """The value of a measurand at the outlet, or elsewhere if that is not told."""
+    outlet = [sample for sample in samples if sample.get("location", OUTLET) == OUTLET]
+    total = _over_phases(outlet, measurand)
+    return _over_phases(samples, measurand) if total is None else total
+
+
+def _over_phases(samples: list[dict[str, Any]], measurand: str) -> Decimal | None:
+    """The total, if it is told; else the sum of single phases."""
     by_phase: dict[str, Decimal] = {}
     for sample in samples:
         number = _number(sample, measurand)
@@ -48,7 +58,10 @@ def _total(samples: list[dict[str, Any]], measurand: str) -> Decimal | None:
             by_phase.setdefault(sample.get("phase", ""), number)
     if "" in by_phase:
         return by_phase[""]
-    return sum((by_phase[phase] for phase in PHASES if phase in by_phase), Decimal(0)) if by_phase else None
+    for names in PHASES:
+        if told := [by_phase[name] for name in names if name in by_phase]:
+            return sum(told, Decimal(0))
+    return None
 
 
 def _number(sample: dict[str, Any], measurand: str) -> Decimal | None:

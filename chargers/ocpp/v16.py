@@ -3,25 +3,22 @@
 No handler calls the charger: whatever must be asked of it is an OutgoingCall.
 """
 
-import logging
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from ocpp import messages
 from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.datatypes import IdTagInfo
-from ocpp.v16.enums import Action, DataTransferStatus, RegistrationStatus
+from ocpp.v16.enums import Action, DataTransferStatus, GenericStatus, RegistrationStatus
 from ocpp.v16.enums import AuthorizationStatus as OcppAuthorizationStatus
 
-from chargers.choices import AuthorizationStatus
+from chargers.choices import AuthorizationStatus, ChargerEventKind
 from chargers.ocpp import database
 from chargers.ocpp.meter_values import read_instant, read_meter_values
 from chargers.ocpp.v16_requests import Requests16
-from chargers.services import authorize, lifecycle, progress, sessions
+from chargers.services import authorize, charger_events, lifecycle, progress, sessions
 from chargers.services import status as status_service
 from chargers.services.events import (
     Booted,
@@ -31,47 +28,17 @@ from chargers.services.events import (
     TransactionStarted,
 )
 
-logger = logging.getLogger(__name__)
-
 Json = dict[str, Any]
 
+NO_ERROR = "NoError"
 ACCEPTED = authorize.TagInfo(AuthorizationStatus.ACCEPTED)
-
-# Validating a message takes less time than handing it to a thread.
-messages.ASYNC_VALIDATION = False
-
-
-class SendOnly:
-    """The half of a connection that the library needs: frames come in through `route_message`."""
-
-    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
-        self.send = send
 
 
 class ChargePoint16(Requests16):
     """One charger on one socket; implements `Adapter`."""
 
     subprotocol: ClassVar[str] = "ocpp1.6"
-
-    def __init__(
-        self,
-        identity: str,
-        charger_id: int,
-        send: Callable[[str], Awaitable[None]],
-        on_booted: Callable[[], None],
-    ) -> None:
-        # `perform` watches the time; the library shall not give up before.
-        super().__init__(identity, SendOnly(send), response_timeout=3600, logger=logger)
-        self.charger_id = charger_id
-        self.on_booted = on_booted
-
-    async def handle(self, frame: str) -> None:
-        logger.debug("%s: received %s", self.id, frame)
-        await self.route_message(frame)
-
-    async def _send(self, message: str) -> None:
-        logger.debug("%s: sent %s", self.id, message)
-        await self._connection.send(message)
+    actions: ClassVar[frozenset[str]] = frozenset(action.value for action in Action)
 
     @on(Action.boot_notification)
     async def on_boot(self, charge_point_vendor: str, charge_point_model: str, **rest: Any) -> Any:
@@ -97,6 +64,9 @@ class ChargePoint16(Requests16):
     async def on_status(self, connector_id: int, status: str, **rest: Any) -> Any:
         event = StatusChanged(connector_id, status, read_instant(rest.get("timestamp")))
         await database.run(status_service.record_status, self.charger_id, event)
+        if rest.get("error_code", NO_ERROR) != NO_ERROR:
+            told = {"info": _fault_info(rest), "evse_number": connector_id or None, "at": event.at}
+            await self._note(ChargerEventKind.FAULT, rest["error_code"], **told)
         return call_result.StatusNotification()
 
     @on(Action.authorize)
@@ -136,17 +106,51 @@ class ChargePoint16(Requests16):
     async def on_data_transfer(self, vendor_id: str, **rest: Any) -> Any:
         return call_result.DataTransfer(status=DataTransferStatus.unknown_vendor_id)
 
+    # -- firmware, logs and security: kept for staff
+
     @on(Action.firmware_status_notification)
-    async def on_firmware_status(self, **rest: Any) -> Any:
+    async def on_firmware_status(self, status: str, **rest: Any) -> Any:
+        await self._note(ChargerEventKind.FIRMWARE, status)
         return call_result.FirmwareStatusNotification()
 
+    @on(Action.signed_firmware_status_notification)
+    async def on_signed_firmware_status(self, status: str, **rest: Any) -> Any:
+        await self._note(ChargerEventKind.FIRMWARE, status, request_id=rest.get("request_id"))
+        return call_result.SignedFirmwareStatusNotification()
+
     @on(Action.diagnostics_status_notification)
-    async def on_diagnostics_status(self, **rest: Any) -> Any:
+    async def on_diagnostics_status(self, status: str, **rest: Any) -> Any:
+        await self._note(ChargerEventKind.LOG, status)
         return call_result.DiagnosticsStatusNotification()
+
+    @on(Action.log_status_notification)
+    async def on_log_status(self, status: str, **rest: Any) -> Any:
+        await self._note(ChargerEventKind.LOG, status, request_id=rest.get("request_id"))
+        return call_result.LogStatusNotification()
+
+    @on(Action.security_event_notification)
+    async def on_security_event(self, type: str, timestamp: str, **rest: Any) -> Any:
+        at = read_instant(timestamp)
+        await self._note(ChargerEventKind.SECURITY, type, info=rest.get("tech_info", ""), at=at)
+        return call_result.SecurityEventNotification()
+
+    @on(Action.sign_certificate)
+    async def on_sign_certificate(self, csr: str, **rest: Any) -> Any:
+        # Staff have it signed by their authority and send the answer: CertificateSigned.
+        await self._note(ChargerEventKind.CERTIFICATE, "SignCertificate", info=csr)
+        return call_result.SignCertificate(status=GenericStatus.accepted)
+
+    async def _note(self, kind: ChargerEventKind, name: str, **told: Any) -> None:
+        await database.run(charger_events.record_event, self.charger_id, kind, name, **told)
 
 
 def _now() -> str:
     return timezone.now().astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _fault_info(told: Json) -> str:
+    words = (told.get(name, "") for name in ("info", "vendor_id", "vendor_error_code"))
+    return ", ".join(word for word in words if word)
 
 
 def _tag(id_tag: str) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus
 from chargers.models import ChargingSession, OutgoingCall
-from chargers.services import reservations
+from chargers.services import masking, reservations
 from chargers.services.lock_order import lock_call, lock_session
 from chargers.services.outgoing import Json, wake
 from infrastructure import outbox
@@ -70,9 +70,12 @@ def close_call(call: OutgoingCall, session: ChargingSession | None, result: Call
     action = CallAction(call.action)
     if session is not None and _is_proven(action, session):
         result = CallResult.ACCEPTED
-    call.state, call.result, call.answer = CallState.DONE, result, answer
+    call.state, call.result = CallState.DONE, result
+    # A password that was set, or that a charger tells, is needed no longer; nobody shall read it later.
+    call.payload = masking.without_secrets(call.payload)
+    call.answer = masking.without_secrets(answer) if answer else answer
     call.finished_at = timezone.now()
-    call.save(update_fields=["state", "result", "answer", "finished_at"])
+    call.save(update_fields=["state", "result", "answer", "payload", "finished_at"])
     outbox.record("call", call.pk)
     if session is not None:
         _settle(call, action, session, result)

@@ -21,7 +21,7 @@ REMARKS = {
 
 
 def create_cdr(session: ChargingSession, priced: Priced, remark: str = "") -> CDR:
-    """Exactly one per session, in the transaction that ends it. Without a tariff it costs nothing.
+    """Exactly one that is not credited per session, in the transaction that ends it; free without a tariff.
 
     With a reservation it begins there (2.2.1 mod_cdrs, `start_date_time`); `remark` "" says who stopped.
     """
@@ -80,6 +80,7 @@ def credit_cdr(cdr: CDR, reason: str) -> CDR:
             is_credit=True,
             credited=original,
         )
+        CDR.objects.filter(pk=original.pk).update(credited_at=credit.created_at)
         outbox.record("cdr", credit.pk)
     return credit
 

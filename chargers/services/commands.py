@@ -156,6 +156,11 @@ def create_stop(session: ChargingSession, charger_id: int, by: StopReason, expir
     """`request_stop` for a caller that holds the session's lock and knows that no stop is open."""
     payload = {"transaction_id": session.transaction_id}
     call = create_call(charger_id, session, CallAction.STOP_TRANSACTION, payload, expires_at)
+    if session.status == SessionStatus.PENDING and session.transaction_id:
+        # The charger has begun a transaction for it and waits for the cable: it must know (OCPP 2.0.1, F03).
+        give_up(session)
+        close_if_offline(call, session)
+        return call
     if session.status != SessionStatus.ACTIVE:
         if session.status == SessionStatus.PENDING:
             give_up(session)
@@ -180,6 +185,7 @@ def _charger_of(session: ChargingSession) -> int:
 def give_up(session: ChargingSession) -> None:
     """Ends a PENDING session that will not be charged or billed. Needs the session's lock."""
     session.status = SessionStatus.INVALID
+    session.transaction_id = ""  # what the charger begins with it after all is another session
     session.last_updated = timezone.now()
-    session.save(update_fields=["status", "last_updated"])
+    session.save(update_fields=["status", "transaction_id", "last_updated"])
     outbox.record("session", session.pk)

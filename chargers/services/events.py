@@ -29,6 +29,8 @@ class TransactionStarted:
     meter_start: Decimal
     at: datetime
     reservation_id: int | None = None
+    transaction_id: str = ""
+    """Of chargers that number their transactions themselves; "" lets us do it."""
 
 
 @dataclass(frozen=True, slots=True)

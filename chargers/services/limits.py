@@ -8,43 +8,77 @@ from decimal import Decimal
 from django.conf import settings
 
 from chargers.choices import StopReason
+from chargers.models import ChargingSession
 from chargers.services import commands, metering, outgoing
 from chargers.services.events import Reading
 from chargers.services.metering import HOUR, Measured
+from infrastructure.choices import PowerType
+from infrastructure.models import Connector
 
 logger = logging.getLogger(__name__)
 
 # From our decision to the opened contactor: network, charger, ramp down.
 COMMAND_LATENCY = timedelta(seconds=3)
-# Running sessions are looked at more often than this, also between distant meter values.
+# Between distant meter values running sessions are looked at so often (settings, `price_active_sessions`).
+LOOK_EVERY = timedelta(seconds=10)
 LONGEST_FORECAST = timedelta(seconds=60)
+PHASES: dict[str, int] = {PowerType.AC_3_PHASE: 3, PowerType.AC_2_PHASE: 2, PowerType.AC_2_PHASE_SPLIT: 2}
+# What chargers are set to that seldom speak.
+LONGEST_INTERVAL = timedelta(minutes=15)
 # A stop that was refused, lost or not obeyed is repeated.
 REPEAT_STOP_AFTER = timedelta(seconds=30)
 
 
 def is_reached(measured: Measured, now: datetime) -> bool:
-    """Whether the cost could exceed the limit before we learn more and a stop has taken effect.
+    """Whether the cost could exceed the limit before we look again and a stop has taken effect.
 
-    Looks ahead to the next meter value, by the interval of the last two, at the power last seen.
+    Looks ahead to the next meter value, by the interval of the last two, and to the next look in between; both at
+    the power last seen.
     """
     session = measured.session
     if session.limit is None or session.tariff_version is None:
         return False
     ahead = min(metering.meter_interval(measured), LONGEST_FORECAST)
-    end = max(now, measured.last.at + ahead) + COMMAND_LATENCY
+    end = max(now + _until_next_look(measured, now), measured.last.at + ahead) + COMMAND_LATENCY
     forecast = metering.price(_forecast(measured, end), end, limit=None)
     return forecast.cost is not None and forecast.cost.total.incl_vat > session.limit
+
+
+def _until_next_look(measured: Measured, now: datetime) -> timedelta:
+    """Shorter for a charger that speaks more often than we look by ourselves, as long as it does speak."""
+    silent = max(metering.meter_interval(measured), now - measured.last.at)
+    return min(silent, LOOK_EVERY) if len(measured.readings) > 1 else LOOK_EVERY
 
 
 def _forecast(measured: Measured, end: datetime) -> Measured:
     """The register runs on at the last power; never further ahead than two intervals or a minute.
 
-    A charger's clock may be behind ours, which must not look like a long silence.
+    A charger whose register stands still may say nothing at all, which must not look like charging. How often it
+    speaks is known once it has spoken twice; until then its longest usual interval counts.
     """
-    horizon = max(2 * metering.meter_interval(measured), LONGEST_FORECAST) + COMMAND_LATENCY
-    seconds = min(end - measured.last.at, horizon).total_seconds()
-    energy = metering.power_w(measured) * Decimal(str(seconds)) / HOUR
+    ahead = 2 * metering.meter_interval(measured) if len(measured.readings) > 2 else LONGEST_INTERVAL
+    horizon = max(ahead, LONGEST_FORECAST) + LOOK_EVERY + COMMAND_LATENCY
+    seconds = max(min(end - measured.last.at, horizon).total_seconds(), 0)
+    energy = expected_power_w(measured) * Decimal(str(seconds)) / HOUR
     return replace(measured, readings=(*measured.readings, Reading(end, measured.last.register_wh + energy)))
+
+
+def expected_power_w(measured: Measured) -> Decimal:
+    """What was seen; before anything was, what the connector can deliver: a fast charger is through most of a limit
+    before its first meter value comes."""
+    seen = metering.power_w(measured)
+    began, connector = measured.readings[0], measured.session.connector
+    if seen or metering.is_parked(measured) or connector is None or measured.last.register_wh > began.register_wh:
+        return seen
+    if len(measured.readings) > 2:  # it has said twice that nothing flows
+        return seen
+    return connector_power_w(connector)
+
+
+def connector_power_w(connector: Connector) -> Decimal:
+    """The rating, as partners see it (2.2.1 mod_locations, Connector)."""
+    product = connector.max_voltage * connector.max_amperage * PHASES.get(connector.power_type, 1)
+    return Decimal(min(connector.max_electric_power or product, product))
 
 
 def stop_if_reached(measured: Measured, now: datetime) -> None:
@@ -52,12 +86,18 @@ def stop_if_reached(measured: Measured, now: datetime) -> None:
 
     A charger that is offline is asked when it is back: running sessions are looked at all the time.
     """
-    session = measured.session
+    if _may_ask(measured.session, now) and is_reached(measured, now):
+        logger.info("session %s comes to its limit of %s", measured.session, measured.session.limit)
+        ask_to_stop(measured.session, StopReason.LIMIT, now)
+
+
+def ask_to_stop(session: ChargingSession, by: StopReason, now: datetime) -> None:
+    """Requests a stop, unless one was requested a moment ago or the charger is offline. Needs the session's lock."""
+    connector = session.connector
+    if connector is not None and _may_ask(session, now) and outgoing.is_online(connector.evse.charger_id):
+        commands.request_stop(session, by, now + settings.COMMAND_TIMEOUT)
+
+
+def _may_ask(session: ChargingSession, now: datetime) -> bool:
     asked_at = session.stop_requested_at
-    if asked_at is not None and now - asked_at < REPEAT_STOP_AFTER:
-        return
-    if not is_reached(measured, now) or session.connector is None:
-        return
-    if outgoing.is_online(session.connector.evse.charger_id):
-        logger.info("session %s comes to its limit of %s", session, session.limit)
-        commands.request_stop(session, StopReason.LIMIT, now + settings.COMMAND_TIMEOUT)
+    return session.connector is not None and (asked_at is None or now - asked_at >= REPEAT_STOP_AFTER)

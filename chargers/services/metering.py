@@ -3,13 +3,15 @@
 The periods are the ones that partners see, and the cost is the price of exactly those (one pricing path).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from chargers.models import ChargingSession, MeterSample
+from chargers.services import clock
 from chargers.services.events import Reading
 from tariffs.pricing import (
     ChargingPeriod,
@@ -24,10 +26,16 @@ from tariffs.pricing import (
 )
 from tariffs.services.versions import pricing_tariff
 
+logger = logging.getLogger(__name__)
+
 ZERO = Decimal(0)
 WATT_HOURS_PER_KWH = Decimal(1000)
 HOUR = Decimal(3600)
 SHORTEST_SLOPE = timedelta(seconds=5)
+# No car takes more, and no charger delivers more for long: such a register is a fault of the meter. Generous, as a
+# session whose beginning was told late, by a wrong clock, looks shorter than it was.
+LARGEST_BATTERY_WH = Decimal(1_000_000)
+LARGEST_POWER_W = Decimal(2_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +76,49 @@ class Priced:
         return [period.to_ocpi(tariff_id) for period in self.periods]
 
 
-def record_samples(session: ChargingSession, readings: Iterable[Reading]) -> None:
-    """Repeated values change nothing: the first one of an instant stays."""
+def record_samples(session: ChargingSession, readings: Iterable[Reading], now: datetime) -> None:
+    """Repeated values change nothing: the first one of an instant stays. Impossible ones are left out."""
     samples = [
-        MeterSample(session=session, at=one.at, register_wh=one.register_wh, power_w=one.power_w) for one in readings
+        MeterSample(session=session, at=one.at, register_wh=one.register_wh, power_w=one.power_w)
+        for one in _placed(session, readings, now)
     ]
     MeterSample.objects.bulk_create(samples, ignore_conflicts=True)
 
 
-def measure(session: ChargingSession) -> Measured:
-    """Reads what is stored of a session that has started."""
-    samples = session.samples.order_by("at").values_list("at", "register_wh", "power_w")
+def is_possible(session: ChargingSession, register_wh: Decimal, now: datetime) -> bool:
+    """Whether a charger can have delivered so much since the session began."""
+    began = begin_of(session)
+    seconds = max(Decimal(str((now - began.at).total_seconds())), ZERO)
+    return register_wh - began.register_wh <= LARGEST_BATTERY_WH + LARGEST_POWER_W * seconds / HOUR
+
+
+def _placed(session: ChargingSession, readings: Iterable[Reading], now: datetime) -> Iterator[Reading]:
+    """The readings by our clock. Energy that a wrong clock told of counts at the time it came."""
+    began, strays = begin_of(session), []
+    for one in readings:
+        at = clock.place(session, one.at, now)
+        if not is_possible(session, one.register_wh, now):
+            logger.warning("session %s: a register of %s Wh is impossible", session, one.register_wh)
+        elif at is not None:
+            yield replace(one, at=at)
+        elif one.at > now or one.register_wh > began.register_wh:
+            strays.append(one)
+    # The register is the better clock: the highest one is the newest, and the others keep their distance to it.
+    strays.sort(key=lambda one: one.register_wh, reverse=True)
+    for one in strays:
+        at = now - max(strays[0].at - one.at, timedelta(0))
+        if at >= began.at:
+            yield replace(one, at=at)
+
+
+def measure(session: ChargingSession, last: Reading | None = None) -> Measured:
+    """Reads what is stored of a session that has started; `last` counts as if it were stored."""
+    rows = session.samples.order_by("at").values_list("at", "register_wh", "power_w")
+    samples = [Reading(*row) for row in rows] + ([last] if last else [])
     spans = session.parking_spans.order_by("started_at").values_list("started_at", "ended_at")
     return Measured(
         session,
-        tuple(_plausible(session, [Reading(*sample) for sample in samples])),
+        tuple(_plausible(session, samples)),
         tuple((start, end) for start, end in spans if end is None or end > start),
     )
 
@@ -97,16 +133,41 @@ def begin_of(session: ChargingSession) -> Reading:
 def _plausible(session: ChargingSession, samples: Iterable[Reading]) -> Iterable[Reading]:
     """Start, samples and stop in time order, without values that contradict an earlier one or the stop."""
     began = begin_of(session)
+    inside = [one for one in samples if one.at >= began.at and (session.ended_at is None or one.at < session.ended_at)]
+    before = len(inside) - _count_after_reset(inside, began.register_wh)
     register = began.register_wh
     yield began
-    for sample in samples:
-        is_inside = sample.at > began.at and (session.ended_at is None or sample.at < session.ended_at)
+    for sample in inside[:before]:
         is_below_stop = session.meter_stop is None or sample.register_wh <= session.meter_stop
-        if is_inside and is_below_stop and sample.register_wh >= register:
+        if is_below_stop and sample.register_wh >= register:
             register = sample.register_wh
             yield sample
     if session.ended_at is not None and session.meter_stop is not None:
         yield Reading(session.ended_at, session.meter_stop)
+    else:
+        yield from _run_on(register, inside[before:])
+
+
+def _count_after_reset(samples: Sequence[Reading], start_wh: Decimal) -> int:
+    """How many of the last values lie below the start: the register was reset, or it rolled over.
+
+    A single value that fell is forgotten as soon as a higher one follows.
+    """
+    after = 0
+    while after < len(samples) and samples[-1 - after].register_wh < start_wh:
+        after += 1
+    return after
+
+
+def _run_on(register_wh: Decimal, samples: Iterable[Reading]) -> Iterator[Reading]:
+    """What a meter counted after its reset, on top of what it had counted before; the step between is not billed."""
+    lowest = highest = None
+    for one in samples:
+        if lowest is None or highest is None:
+            lowest = highest = one.register_wh
+        if one.register_wh >= highest:
+            highest = one.register_wh
+            yield replace(one, register_wh=register_wh + highest - lowest)
 
 
 def price(measured: Measured, end: datetime, *, limit: Decimal | None) -> Priced:
@@ -168,9 +229,14 @@ def write_progress(session: ChargingSession, priced: Priced) -> bool:
 PROGRESS_FIELDS = ("kwh", "total_cost_excl_vat", "total_cost_incl_vat", "charging_periods", "last_updated")
 
 
+def is_parked(measured: Measured) -> bool:
+    """Whether the car asks for no power now."""
+    return any(end is None for _, end in measured.parking)
+
+
 def power_w(measured: Measured) -> Decimal:
     """The power to reckon with: what the charger last said, or what its register shows if that is more."""
-    if any(end is None for _, end in measured.parking):
+    if is_parked(measured):
         return ZERO
     return max(measured.last.power_w or ZERO, _slope_w(measured.readings))
 

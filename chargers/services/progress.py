@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession
-from chargers.services import limits, metering
+from chargers.services import display, limits, metering, settling
 from chargers.services.events import MeterValuesReceived
 from chargers.services.lock_order import lock_session
 from chargers.services.sessions import belongs_to
@@ -23,21 +23,24 @@ def update_session(charger_id: int, event: MeterValuesReceived) -> None:
     if not event.readings:
         return
     with transaction.atomic():
-        session = _running(charger_id, event)
+        now = timezone.now()
+        session = _told_of(charger_id, event)
         if session is None:
             return
-        metering.record_samples(session, event.readings)
+        if session.status != SessionStatus.ACTIVE:
+            return settling.note_after_end(session, charger_id, event.readings, now)
+        metering.record_samples(session, event.readings, now)
         if session.over_since is not None:  # it goes on after all
             session.over_since = None
             session.save(update_fields=["over_since"])
         measured = metering.measure(session)
-        now = timezone.now()
         _write(measured, now)
         limits.stop_if_reached(measured, now)
+    return None
 
 
-def _running(charger_id: int, event: MeterValuesReceived) -> ChargingSession | None:
-    """By transaction; chargers that do not name one mean the session on that outlet."""
+def _told_of(charger_id: int, event: MeterValuesReceived) -> ChargingSession | None:
+    """By transaction; chargers that do not name one mean the session that runs on that outlet."""
     session_id = event.transaction_id
     if session_id is None:
         active = ChargingSession.objects.filter(
@@ -47,9 +50,7 @@ def _running(charger_id: int, event: MeterValuesReceived) -> ChargingSession | N
         )
         session_id = active.values_list("pk", flat=True).first()
     session = lock_session(session_id) if session_id is not None else None
-    if session is None or session.status != SessionStatus.ACTIVE or not belongs_to(session, charger_id):
-        return None
-    return session
+    return session if session is not None and belongs_to(session, charger_id) else None
 
 
 def _write(measured: metering.Measured, now: datetime) -> None:
@@ -78,5 +79,8 @@ def _price_active(session_id: int) -> None:
         measured = metering.measure(session)
         now = timezone.now()
         if now - session.last_updated >= settings.SESSION_PROGRESS_INTERVAL:
+            before = session.total_cost_incl_vat
             _write(measured, now)
+            if session.total_cost_incl_vat != before:
+                display.show_cost(measured, now)
         limits.stop_if_reached(measured, now)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from chargers.choices import CallAction, CallResult, CallState, ReservationState, SessionStatus, StopReason
 from chargers.models import ChargingSession, OutgoingCall, Reservation
 from chargers.ports import Permit
-from chargers.services import authorize, cdrs, metering, outgoing
+from chargers.services import authorize, cdrs, clock, metering, outgoing
 from chargers.services.events import TransactionStarted
 from chargers.services.lock_order import lock_session
 from infrastructure import outbox
@@ -186,13 +186,14 @@ def take_up(charger_id: int, event: TransactionStarted, permit: Permit | None) -
     session = lock_session(session_id) if session_id else None
     if session is None or session.status != SessionStatus.RESERVATION:
         return None
+    at = clock.start_of(session, event.at, timezone.now())
     reservation = session.reservation
-    reservation.state, reservation.ended_at = ReservationState.USED, event.at
+    reservation.state, reservation.ended_at = ReservationState.USED, at
     reservation.save(update_fields=["state", "ended_at"])
     outlet = reservation.outlet(event.evse_number)
     if outlet is not None and not _is_settled(session, event.evse_number):
         assign(session, outlet)
-    session.reserved_at = min(session.reserved_at or event.at, event.at)
+    session.reserved_at = min(session.reserved_at or at, at)
     _save(session)
     return session
 

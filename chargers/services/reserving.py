@@ -163,3 +163,10 @@ def cancel_reservation(reservation: Reservation) -> bool:
         outbox.record("reservation", reservation.pk)
         reservations.release(session.reservation.charger_id, reservation.pk)
     return True
+
+
+def withdraw_reservation(charger_id: int, reservation_pk: int) -> None:
+    """The charger no longer keeps a reservation (OCPP 2.0.1, H02): its partner is told, and it costs nothing."""
+    reservation = Reservation.objects.filter(pk=reservation_pk, charger_id=charger_id).first()
+    if reservation is not None:
+        cancel_reservation(reservation)

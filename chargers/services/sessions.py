@@ -3,26 +3,27 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from chargers.choices import AuthMethod, AuthorizationStatus, Network, SessionStatus, StopReason
-from chargers.models import ChargingSession
+from chargers.choices import AuthMethod, AuthorizationStatus, Network, SessionStatus, Settlement, StopReason
+from chargers.models import ChargerConnection, ChargingSession
 from chargers.ports import AuthorizedStart, Permit
-from chargers.services import calls, cdrs, commands, metering, reservations, status
-from chargers.services.authorize import TagInfo, is_meant
+from chargers.services import clock, commands, completion, metering, outgoing, reservations, settling
+from chargers.services.authorize import TagInfo, is_meant, same_start
 from chargers.services.events import TransactionEnded, TransactionStarted
 from chargers.services.lock_order import lock_charger, lock_session
 from infrastructure import outbox
+from infrastructure.choices import EVSEStatus
 from infrastructure.models import Charger, Connector
 
 logger = logging.getLogger(__name__)
 
-LARGEST_CLOCK_ERROR = timedelta(minutes=5)
+# Within this time of coming back, a charger has sent what it could not send before.
+QUEUE_TIME = timedelta(seconds=60)
 
 # OCPP 1.6 Reason -> who ended it, where nobody asked us to; any other reason is the charger's own.
 STOPPED_BY = {
@@ -62,6 +63,8 @@ def start_session(charger_id: int, event: TransactionStarted, permit: Permit | N
             session.id_tag = event.id_tag
         elif permit is not None and permit.start is not None:
             session = _create_permitted(event.id_tag, permit.parent_id_tag, permit.start)
+        elif (given_up := _given_up(charger_id, event)) is not None:
+            return _answer(_begin_late(given_up, charger_id, event))
         else:
             session = _record_unknown(charger_id, event)
             return _answer(session, AuthorizationStatus.INVALID if permit is None else permit.status)
@@ -70,55 +73,98 @@ def start_session(charger_id: int, event: TransactionStarted, permit: Permit | N
 
 
 def _answer(session: ChargingSession, refusal: AuthorizationStatus = AuthorizationStatus.INVALID) -> StartAnswer:
-    is_accepted = session.accepted_at is not None
+    is_accepted = session.accepted_at is not None and session.status != SessionStatus.INVALID
     tag = TagInfo(AuthorizationStatus.ACCEPTED, session.parent_id_tag) if is_accepted else TagInfo(refusal)
     return StartAnswer(session.pk, tag)
 
 
 def _repeated(charger_id: int, event: TransactionStarted) -> ChargingSession | None:
-    """The session of a StartTransaction whose answer was lost: same outlet, tag, time and register."""
+    """The session of a StartTransaction whose answer was lost."""
     here = Q(connector__evse__charger_id=charger_id, connector__evse__number=event.evse_number)
     unknown_outlet = Q(connector=None, calls__charger_id=charger_id)
-    same = ChargingSession.objects.filter(id_tag=event.id_tag, started_at=event.at, meter_start=event.meter_start)
-    return same.filter(here | unknown_outlet).first()
+    return ChargingSession.objects.filter(same_start(event)).filter(here | unknown_outlet).first()
 
 
 def _warn_of_clock(charger_id: int, at: datetime) -> None:
-    if abs(at - timezone.now()) > LARGEST_CLOCK_ERROR:
+    if abs(at - timezone.now()) > clock.LARGEST_CLOCK_ERROR:
         logger.warning("charger %s says that a session began at %s: was it offline?", charger_id, at)
 
 
 def _end_forgotten(charger_id: int, event: TransactionStarted) -> None:
-    """One outlet, one transaction: an older one whose end was never told ended with its last reading."""
-    older = ChargingSession.objects.filter(
+    """One outlet, one transaction: an older one whose end was never told ended with its last reading.
+
+    The register tells which is older as well, whatever happened to the clock.
+    """
+    at = clock.start_of(None, event.at, timezone.now())
+    running = ChargingSession.objects.filter(
         connector__evse__charger_id=charger_id,
         connector__evse__number=event.evse_number,
         status=SessionStatus.ACTIVE,
-        started_at__lt=event.at,
     )
+    older = running.filter(Q(started_at__lt=at) | Q(meter_start__lt=event.meter_start))
     for session_id in older.values_list("pk", flat=True):
-        _end_with_last_reading(session_id)
+        completion.end_with_last_reading(session_id, Settlement.NEXT)
 
 
-def _end_with_last_reading(session_id: int) -> None:
-    """Bills what was measured. Needs a transaction; a StopTransaction that comes later changes nothing."""
-    session = lock_session(session_id)
-    if session is not None and session.status == SessionStatus.ACTIVE:
-        logger.warning("session %s was never ended by its charger", session)
-        last = metering.measure(session).last
-        _complete(session, last.at, last.register_wh, StopReason(session.stop_requested_by or StopReason.CHARGER))
+def _given_up(charger_id: int, event: TransactionStarted) -> ChargingSession | None:
+    """The session that this tag was made for, and nothing else: we gave it up before the charger told of it."""
+    gone = ChargingSession.objects.filter(
+        id_tag=event.id_tag,
+        auth_method=AuthMethod.COMMAND,
+        status=SessionStatus.INVALID,
+        started_at=None,
+        connector__evse__charger_id=charger_id,
+        connector__evse__number=event.evse_number,
+    )
+    session_id = gone.values_list("pk", flat=True).first()
+    return lock_session(session_id) if session_id else None
 
 
-def end_lost_sessions() -> None:
-    """Ends sessions whose outlet has been free for a while without a StopTransaction: it was lost."""
-    before = timezone.now() - settings.LOST_STOP_GRACE
-    lost = ChargingSession.objects.filter(status=SessionStatus.ACTIVE, over_since__lt=before)
-    for session_id in list(lost.values_list("pk", flat=True)):
-        try:
-            with transaction.atomic():
-                _end_with_last_reading(session_id)
-        except Exception:  # one session that cannot be billed must not keep the others from their CDRs
-            logger.exception("session %s cannot be ended", session_id)
+def _begin_late(session: ChargingSession, charger_id: int, event: TransactionStarted) -> ChargingSession:
+    """Nobody may charge on it, as the money may have been released, so that a stop is asked for at once.
+
+    What began before we gave it up was paid for: it is billed. Anything else is only written down and refused.
+    """
+    logger.warning("charger %s started session %s, which was given up", charger_id, session)
+    now = timezone.now()
+    is_in_time = session.accepted_at is not None and event.at <= session.last_updated
+    if is_in_time and clock.start_of(session, event.at, now) == event.at:
+        _begin(session, event)
+        commands.create_stop(session, charger_id, StopReason.STAFF, now + settings.COMMAND_TIMEOUT)
+        return session
+    session.transaction_id = event.transaction_id or str(session.pk)
+    session.told_started_at, session.started_at = event.at, clock.start_of(session, event.at, now)
+    session.meter_start = event.meter_start
+    session.save(update_fields=["transaction_id", "told_started_at", "started_at", "meter_start"])
+    settling.stop_stray(session, charger_id, now)
+    return session
+
+
+class NotStale(Exception):
+    """The session is over, or its charger says that it runs."""
+
+
+def close_stale(session_id: int, *, although_charging: bool = False) -> None:
+    """Staff end a session that its charger will not: with its last reading, billed like a lost one.
+
+    What is charged afterwards would not be billed, hence NotStale while the charger is there and reports charging,
+    unless staff know better.
+    """
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is None or session.status != SessionStatus.ACTIVE:
+            raise NotStale("This transaction is closed already.")
+        if not although_charging and _is_reported_charging(session):
+            raise NotStale(
+                "The charger is online and reports that it charges: ask it to stop instead. To close the transaction "
+                "all the same, force it; what is charged from now on is not billed."
+            )
+        completion.end_with_last_reading(session_id, Settlement.STAFF, StopReason.STAFF)
+
+
+def _is_reported_charging(session: ChargingSession) -> bool:
+    evse = session.connector.evse if session.connector else None
+    return evse is not None and evse.status == EVSEStatus.CHARGING and outgoing.is_online(evse.charger_id)
 
 
 def _pending(charger_id: int, event: TransactionStarted) -> ChargingSession | None:
@@ -175,9 +221,13 @@ def _record_unknown(charger_id: int, event: TransactionStarted) -> ChargingSessi
 
 def _begin(session: ChargingSession, event: TransactionStarted) -> None:
     session.status = SessionStatus.ACTIVE
-    session.transaction_id = str(session.pk)
-    session.started_at, session.meter_start = event.at, event.meter_start
-    session.last_updated = timezone.now()
+    session.transaction_id = event.transaction_id or str(session.pk)
+    now = timezone.now()
+    session.told_started_at, session.started_at = event.at, clock.start_of(session, event.at, now)
+    session.meter_start = event.meter_start
+    if session.reserved_at is not None:  # the clock may be behind ours
+        session.reserved_at = min(session.reserved_at, session.started_at)
+    session.last_updated = now
     metering.write_progress(session, metering.price_start(session))
     session.save(
         update_fields=[
@@ -186,6 +236,8 @@ def _begin(session: ChargingSession, event: TransactionStarted) -> None:
             "id_tag",
             "transaction_id",
             "started_at",
+            "told_started_at",
+            "reserved_at",
             "meter_start",
             *metering.PROGRESS_FIELDS,
         ]
@@ -194,16 +246,25 @@ def _begin(session: ChargingSession, event: TransactionStarted) -> None:
 
 
 def end_session(charger_id: int, event: TransactionEnded) -> bool:
-    """Ends the session and writes its CDR; repetitions change nothing. False for a transaction we never saw."""
+    """Ends the session and writes its CDR; repetitions change nothing. False for a transaction we never saw.
+
+    The end of a session that was settled meanwhile, or given up before, is kept and bills nothing.
+    """
     with transaction.atomic():
         session = lock_session(event.transaction_id)
         if session is None or not belongs_to(session, charger_id) or session.started_at is None:
             logger.warning("charger %s ended an unknown transaction: %s", charger_id, event)
             return False
         if session.status == SessionStatus.ACTIVE:
-            metering.record_samples(session, event.readings)
+            now = timezone.now()
+            metering.record_samples(session, event.readings, now)
             stopped_by = session.stop_requested_by or STOPPED_BY.get(event.reason, StopReason.CHARGER)
-            _complete(session, event.at, event.meter_stop, StopReason(stopped_by))
+            at = completion.end_of(session, event.at, now)
+            completion.complete(session, at, event.meter_stop, StopReason(stopped_by))
+        elif session.status == SessionStatus.INVALID:
+            settling.record_unbilled(session, event)
+        else:
+            settling.record_late_stop(session, event)
     return True
 
 
@@ -214,30 +275,39 @@ def belongs_to(session: ChargingSession, charger_id: int) -> bool:
     return session.calls.filter(charger_id=charger_id).exists()
 
 
-def _complete(session: ChargingSession, at: datetime, meter_stop: Decimal, reason: StopReason) -> None:
-    """The last register counts, except one below the first: then what was measured on the way does."""
-    began = metering.begin_of(session)
-    if meter_stop < began.register_wh:
-        logger.warning("session %s ended with a register below its start", session)
-        meter_stop = metering.measure(session).last.register_wh
-    session.status, session.stop_reason = SessionStatus.COMPLETED, reason
-    session.ended_at, session.meter_stop = max(at, began.at), meter_stop
-    session.last_updated = timezone.now()
-    status.end_parking(session, session.ended_at)
-    priced = metering.price(metering.measure(session), session.ended_at, limit=session.limit)
-    metering.write_progress(session, priced)
-    session.save(update_fields=["status", "stop_reason", "ended_at", "meter_stop", *metering.PROGRESS_FIELDS])
-    outbox.record("session", session.pk)
-    cdrs.create_cdr(session, priced)
-    calls.close_stops(session)
-
-
 def expire_pending_sessions() -> None:
-    """Gives up sessions for which nobody plugged a car in, so that partners can release the money."""
-    before = timezone.now() - settings.PLUG_IN_TIMEOUT
-    waiting = ChargingSession.objects.filter(status=SessionStatus.PENDING, accepted_at__lt=before)
+    """Gives up sessions for which nobody plugged a car in, so that partners can release the money.
+
+    A charger that is offline, or has just come back, may have its beginning in a queue: it gets more time.
+    """
+    waiting = ChargingSession.objects.filter(
+        status=SessionStatus.PENDING, accepted_at__lt=timezone.now() - settings.PLUG_IN_TIMEOUT
+    )
     for session_id in list(waiting.values_list("pk", flat=True)):
-        with transaction.atomic():
-            session = lock_session(session_id)
-            if session is not None and session.status == SessionStatus.PENDING:
-                commands.give_up(session)
+        try:
+            _expire_pending(session_id)
+        except Exception:  # one session that cannot be given up must not keep the others' money
+            logger.exception("session %s cannot be given up", session_id)
+
+
+def _expire_pending(session_id: int) -> None:
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is None or session.status != SessionStatus.PENDING or session.accepted_at is None:
+            return
+        is_overdue = session.accepted_at < timezone.now() - settings.PLUG_IN_TIMEOUT_OFFLINE
+        if is_overdue or _is_heard(session):
+            commands.give_up(session)
+
+
+def _is_heard(session: ChargingSession) -> bool:
+    """Whether the charger has been there long enough to have told all that it had to tell."""
+    if session.connector is None:
+        return True
+    connection = ChargerConnection.objects.filter(charger_id=session.connector.evse.charger_id).first()
+    if connection is None or not connection.is_online:
+        return False
+    came_at, accepted_at = connection.connected_at, session.accepted_at
+    if came_at is None or (accepted_at is not None and came_at <= accepted_at):
+        return True
+    return came_at < timezone.now() - QUEUE_TIME

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, ParkingSpan
+from chargers.services import clock
 from chargers.services.events import StatusChanged
 from chargers.services.lock_order import lock_session
 from infrastructure.choices import EVSEStatus
@@ -47,9 +48,14 @@ def record_status(charger_id: int, event: StatusChanged) -> None:
 
 
 def _note_over(evse_id: int, event: StatusChanged) -> None:
-    """Its StopTransaction may still be under way, or lost: `sessions.end_lost_sessions` waits a while."""
+    """Its StopTransaction may still be under way, or lost: `settling.end_lost_sessions` waits a while."""
     running = ChargingSession.objects.filter(connector__evse_id=evse_id, status=SessionStatus.ACTIVE, over_since=None)
-    running.filter(started_at__lt=event.at).update(over_since=timezone.now())
+    now = timezone.now()
+    for session in running:
+        at = clock.place(session, event.at, now)
+        is_after = at is not None and session.started_at is not None and at > session.started_at
+        if is_after or event.at > now:  # a status from before the session says nothing of it
+            ChargingSession.objects.filter(pk=session.pk).update(over_since=now)
 
 
 def _record_parking(evse_id: int, event: StatusChanged) -> None:
@@ -58,10 +64,11 @@ def _record_parking(evse_id: int, event: StatusChanged) -> None:
     session = lock_session(session_id) if session_id else None
     if session is None or session.status != SessionStatus.ACTIVE:
         return
+    at = clock.place_status(session, event.at, timezone.now())
     if event.status in PARKING_STARTS:
-        ParkingSpan.objects.get_or_create(session=session, ended_at=None, defaults={"started_at": event.at})
+        ParkingSpan.objects.get_or_create(session=session, ended_at=None, defaults={"started_at": at})
     else:
-        end_parking(session, event.at)
+        end_parking(session, at)
 
 
 def end_parking(session: ChargingSession, at: datetime) -> None:

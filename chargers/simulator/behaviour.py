@@ -38,5 +38,7 @@ class Behaviour:
         ignored = {
             "RemoteStartTransaction": self.ignore_remote_start,
             "RemoteStopTransaction": self.ignore_remote_stop,
+            "RequestStartTransaction": self.ignore_remote_start,
+            "RequestStopTransaction": self.ignore_remote_stop,
         }
         return ignored.get(action, False)

@@ -12,14 +12,17 @@ from ocpp.v16.enums import ChargingProfileStatus, ConfigurationStatus, Reservati
 from chargers.simulator.behaviour import Behaviour
 from chargers.simulator.configuration import Configuration
 from chargers.simulator.connector import Connector, Transaction
+from chargers.simulator.dialect import Dialect, Dialect16
+from chargers.simulator.dialect201 import Dialect201
 from chargers.simulator.log import EventLog, timestamp
-from chargers.simulator.messages import meter_values, start_transaction, status_notification, stop_transaction
 from chargers.simulator.outgoing import Message, Outgoing
 from chargers.simulator.reservations import Booking, Reservations
 from chargers.simulator.settings import Settings
 from chargers.simulator.smart_charging import SmartCharging
 from chargers.simulator.store import Store
+from chargers.simulator.variables import report
 
+DIALECTS: dict[str, type[Dialect16] | type[Dialect201]] = {"1.6": Dialect16, "2.0.1": Dialect201}
 TRIGGERS = {"BootNotification", "Heartbeat", "MeterValues", "StatusNotification"}
 
 
@@ -29,12 +32,16 @@ class Charger:
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self.settings, self.log = settings, log
         self.behaviour, self.configuration = Behaviour(), Configuration()
-        self.outgoing = Outgoing()
+        self.dialect: Dialect = DIALECTS[settings.ocpp](self)
+        self.outgoing = Outgoing(call=self.dialect.call)
+        # By transaction: what the display shows the driver.
+        self.displayed_cost: dict[str, float] = {}
         self.connectors = {number: self._new_connector(number) for number in range(1, settings.evses + 1)}
         self.reservations, self.smart_charging = Reservations(self.connectors), SmartCharging()
         self._next_limits: asyncio.TimerHandle | None = None
         self.configuration.fixed["NumberOfConnectors"] = str(settings.evses)
         self.meter_interval = settings.meter_interval
+        self._configured_interval = self.configuration.seconds("MeterValueSampleInterval")
         # Set by the link while there is one.
         self.online = False
         self.drop_link: Callable[[float, bool], None] = lambda seconds, reboot: None
@@ -105,10 +112,13 @@ class Charger:
 
     # -- the way into a transaction --------------------------------------------------------------------
 
-    def authorised(self, connector: Connector, id_tag: str, parent_id_tag: str = "") -> None:
+    def authorised(
+        self, connector: Connector, id_tag: str, parent_id_tag: str = "", start_id: int | None = None
+    ) -> None:
         """A start was allowed; charging begins with the cable, now or when the driver plugs it in."""
         booking = self.reservations.booking_for(connector, id_tag, parent_id_tag)
         connector.id_tag, connector.booking_id = id_tag, booking.id if booking else None
+        connector.start_id = start_id
         if connector.plugged:
             return self.begin(connector)
         self._report(connector)
@@ -130,9 +140,13 @@ class Charger:
     def begin(self, connector: Connector) -> None:
         """Opens the contactor and the transaction."""
         assert connector.id_tag is not None
-        transaction = Transaction(str(uuid.uuid4()), connector.id_tag, connector.meter_wh, timestamp())
+        transaction = Transaction(
+            str(uuid.uuid4()), connector.id_tag, connector.meter_wh, timestamp(), connector.start_id
+        )
         connector.begin(transaction, time.monotonic())
-        self.outgoing.add(start_transaction(connector.number, transaction, connector.booking_id))
+        self.outgoing.add(self.dialect.start(connector, transaction, connector.booking_id))
+        if own := self.dialect.own_id(transaction):
+            self.outgoing.transaction_ids[transaction.local_id] = own
         if connector.booking_id is not None:
             self.reservations.cancel(connector.booking_id)
             connector.booking_id = None
@@ -162,7 +176,7 @@ class Charger:
                 self._sample(connector, transaction)
 
     def _sample(self, connector: Connector, transaction: Transaction) -> None:
-        message = meter_values(connector, transaction)
+        message = self.dialect.meter(connector, transaction)
         earlier = self._held.pop(transaction.local_id, None)
         if self.behaviour.late_meter_values and earlier is None:
             self._held[transaction.local_id] = message
@@ -185,7 +199,7 @@ class Charger:
         if self.behaviour.drop_stop_transaction:
             self.log.record("stop_transaction_dropped", connector=connector.number, meter=connector.meter_wh)
         else:
-            self.outgoing.add(stop_transaction(connector, transaction, reason, id_tag))
+            self.outgoing.add(self.dialect.stop(connector, transaction, reason, id_tag))
         if late := self._held.pop(transaction.local_id, None):
             self.outgoing.add(late)
         self._report(connector)
@@ -261,8 +275,28 @@ class Charger:
     def change_configuration(self, key: str, value: str) -> ConfigurationStatus:
         status = self.configuration.change(key, value)
         if key == "MeterValueSampleInterval" and status is ConfigurationStatus.accepted:
-            self.meter_interval = float(value)
+            self.meter_interval_changed()
         return status
+
+    def meter_interval_changed(self) -> None:
+        interval = self.configuration.seconds("MeterValueSampleInterval")
+        if interval != self._configured_interval:
+            self.meter_interval = self._configured_interval = interval
+
+    def send_report(self, request_id: int) -> None:
+        """NotifyReport of everything there is to set (OCPP 2.0.1, B07)."""
+        payload = {
+            "request_id": request_id,
+            "generated_at": timestamp(),
+            "seq_no": 0,
+            "report_data": report(self.configuration),
+        }
+        self.outgoing.add(Message("NotifyReport", payload))
+
+    def display_cost(self, transaction_id: str, total_cost: float) -> None:
+        """Shows the driver what the back office says that it costs so far."""
+        self.displayed_cost[transaction_id] = total_cost
+        self.log.record("cost_displayed", transaction_id=transaction_id, total_cost=total_cost)
 
     def reset(self, kind: str) -> None:
         for connector in self.connectors.values():
@@ -279,7 +313,7 @@ class Charger:
                 self._notify(connector)
             elif message == "MeterValues":
                 connector.advance(time.monotonic())
-                self.outgoing.add(meter_values(connector, connector.transaction))
+                self.outgoing.add(self.dialect.meter(connector, connector.transaction))
         if message in {"BootNotification", "Heartbeat"}:
             self.request_now(message)
 
@@ -309,8 +343,8 @@ class Charger:
 
     def report_all(self) -> None:
         """Queues the status of connectors 0..N, as after a boot."""
-        whole = Connector(0, power_kw=0)
-        self.outgoing.add(status_notification(whole))
+        if self.dialect.reports_station:
+            self.outgoing.add(self.dialect.status(Connector(0, power_kw=0)))
         for connector in self.connectors.values():
             self._notify(connector)
 
@@ -319,14 +353,16 @@ class Charger:
             self._report(connector)
 
     def _report(self, connector: Connector) -> None:
+        if change := self.dialect.change(connector):
+            self.outgoing.add(change)
         self.save()
-        if self._reported.get(connector.number) != connector.status:
+        if self._reported.get(connector.number) != self.dialect.word(connector):
             self._notify(connector)
 
     def _notify(self, connector: Connector) -> None:
-        self._reported[connector.number] = connector.status
+        self._reported[connector.number] = self.dialect.word(connector)
         if self.online:
-            self.outgoing.add(status_notification(connector))
+            self.outgoing.add(self.dialect.status(connector))
 
     def _later(self, seconds: float | None, action: Callable[[], None]) -> None:
         if seconds is not None:

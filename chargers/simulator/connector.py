@@ -16,6 +16,9 @@ class Transaction:
     id_tag: str
     meter_start: int
     started_at: str
+    start_id: int | None = None
+    seq_no: int = 0
+    told_state: str = ""
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Connector:
     operative: bool = True
     fault: str | None = None
     id_tag: str | None = None
+    start_id: int | None = None
     finishing: bool = False
     suspended: bool = False
     reserved: bool = False
@@ -76,7 +80,7 @@ class Connector:
 
     def begin(self, transaction: Transaction, now: float) -> None:
         """Starts to charge; the authorisation is used up."""
-        self.transaction, self.id_tag = transaction, None
+        self.transaction, self.id_tag, self.start_id = transaction, None, None
         self.suspended, self.advanced_at = False, now
 
     def end(self) -> Transaction:

@@ -8,8 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from ocpp.exceptions import OCPPError
-from ocpp.v16 import call
-from ocpp.v16.enums import AuthorizationStatus, RegistrationStatus
+from ocpp.v16.enums import RegistrationStatus
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
@@ -17,13 +16,16 @@ from websockets.typing import Subprotocol
 from chargers.simulator.charger import Charger
 from chargers.simulator.outgoing import Message
 from chargers.simulator.station import Station
+from chargers.simulator.station201 import Station201
+
+AnyStation = Station | Station201
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 5.0
 BOOT_RETRY = 5.0
 
 
 class NotSpoken(Exception):
-    """The back office does not speak OCPP 1.6."""
+    """The back office does not speak our OCPP version."""
 
 
 class Link:
@@ -31,7 +33,7 @@ class Link:
 
     def __init__(self, charger: Charger) -> None:
         self.charger, self.log = charger, charger.log
-        self.station: Station | None = None
+        self.station: AnyStation | None = None
         self.booted = False
         self._socket: ClientConnection | None = None
         self._offline_until = 0.0
@@ -58,7 +60,7 @@ class Link:
     async def _connect(self) -> None:
         settings = self.charger.settings
         url = f"{settings.url.rstrip('/')}/{quote(settings.identity, safe='')}"
-        protocol, headers = Subprotocol("ocpp1.6"), self._authorization()
+        protocol, headers = Subprotocol(self.charger.dialect.subprotocol), self._authorization()
         proxy: Literal[True] | None = None if _is_local(url) else True
         async with connect(
             url, subprotocols=[protocol], additional_headers=headers, proxy=proxy, close_timeout=1
@@ -76,7 +78,7 @@ class Link:
         return {"Authorization": f"Basic {credentials}"}
 
     async def _serve(self, socket: ClientConnection) -> None:
-        self._socket, self.station = socket, Station(self.charger, socket)
+        self._socket, self.station = socket, self.charger.dialect.station(self.charger, socket)
         tasks = [asyncio.create_task(self.station.start()), asyncio.create_task(self._work(self.station))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +91,7 @@ class Link:
             self._socket, self.station, self.charger.online = None, None, False
             self.charger.outgoing.forget_status()
 
-    async def _work(self, station: Station) -> None:
+    async def _work(self, station: AnyStation) -> None:
         if not self.booted or self.charger.behaviour.boot_on_reconnect:
             await self._boot(station)
         self._delay = FIRST_DELAY
@@ -101,7 +103,7 @@ class Link:
         finally:
             await _end([beat])
 
-    async def _boot(self, station: Station) -> None:
+    async def _boot(self, station: AnyStation) -> None:
         """Asks until the back office accepts us (OCPP 1.6 §4.2); nothing else is sent before."""
         while True:
             answer = await self._ask(station, self._boot_notification())
@@ -114,15 +116,9 @@ class Link:
         self.log.record("boot_accepted", interval=answer.interval)
 
     def _boot_notification(self) -> Any:
-        settings = self.charger.settings
-        return call.BootNotification(
-            charge_point_model=settings.model,
-            charge_point_vendor=settings.vendor,
-            charge_point_serial_number=settings.serial or None,
-            firmware_version="1.0.0",
-        )
+        return self.charger.dialect.boot(self.charger.settings)
 
-    async def _ask(self, station: Station, request: Any) -> Any:
+    async def _ask(self, station: AnyStation, request: Any) -> Any:
         """The answer; None when there is none or an error."""
         try:
             return await station.call(request, suppress=False)
@@ -130,13 +126,13 @@ class Link:
             self.log.record("no_answer", action=type(request).__name__, reason=str(error)[:200])
             return None
 
-    async def _beat(self, station: Station) -> None:
+    async def _beat(self, station: AnyStation) -> None:
         while True:
             # Looks again every minute at most, because the interval can be changed.
             await asyncio.sleep(self.charger.configuration.seconds("HeartbeatInterval") or 3600)
-            await self._ask(station, call.Heartbeat())
+            await self._ask(station, self.charger.dialect.call.Heartbeat())
 
-    async def _deliver(self, station: Station) -> None:
+    async def _deliver(self, station: AnyStation) -> None:
         outgoing = self.charger.outgoing
         while True:
             message = await outgoing.head()
@@ -172,33 +168,35 @@ class Link:
         lost = self.charger.outgoing.abandon(local_id)
         self.log.record("transaction_abandoned", unsent=lost)
 
-    async def _answered(self, station: Station, message: Message, answer: Any) -> None:
+    async def _answered(self, station: AnyStation, message: Message, answer: Any) -> None:
         if message.kind == "StartTransaction":
             answer = await self._repeat(station, message) or answer
             self._started(message, answer)
+        if getattr(answer, "total_cost", None) is not None:
+            self.charger.display_cost(message.local_id, answer.total_cost)
         self.charger.outgoing.settle(message)
         if message.durable:
             self.charger.save()
 
-    async def _repeat(self, station: Station, message: Message) -> Any:
+    async def _repeat(self, station: AnyStation, message: Message) -> Any:
         if not self.charger.behaviour.duplicate_start_transaction:
             return None
         return await self._ask(station, self.charger.outgoing.request(message))
 
     def _started(self, message: Message, answer: Any) -> None:
-        self.charger.outgoing.transaction_ids[message.local_id] = answer.transaction_id
-        connector = self.charger.connector_of(answer.transaction_id)
-        if connector and answer.id_tag_info["status"] != AuthorizationStatus.accepted:
+        dialect, given = self.charger.dialect, self.charger.outgoing.transaction_ids
+        given[message.local_id] = getattr(answer, "transaction_id", None) or message.local_id
+        connector = self.charger.running(message.local_id)
+        if connector and dialect.is_refused(answer):
             self.charger.stop(connector, "DeAuthorized")
 
     async def authorize(self, id_tag: str) -> str | None:
         """The card's parent id tag ("" without one) if it may charge. Not without a connection: no local list."""
         if self.station is None or not self.charger.online:
             return None
-        answer = await self._ask(self.station, call.Authorize(id_tag))
-        if answer is None or answer.id_tag_info["status"] != AuthorizationStatus.accepted:
-            return None
-        return str(answer.id_tag_info.get("parent_id_tag") or "")
+        dialect = self.charger.dialect
+        answer = await self._ask(self.station, dialect.authorize(id_tag))
+        return None if answer is None else dialect.parent_id_tag(answer)
 
     def drop(self, seconds: float, reboot: bool = False) -> None:
         """Loses the connection without a goodbye and stays away for so long."""
@@ -210,7 +208,9 @@ class Link:
 
     def _request_now(self, action: str) -> None:
         if self.station is not None:
-            request = self._boot_notification() if action == "BootNotification" else call.Heartbeat()
+            request = (
+                self._boot_notification() if action == "BootNotification" else self.charger.dialect.call.Heartbeat()
+            )
             task = asyncio.get_running_loop().create_task(self._ask(self.station, request))
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)

@@ -15,12 +15,13 @@ TRANSACTION_KINDS = {"StartTransaction", "MeterValues", "StopTransaction"}
 
 @dataclass
 class Message:
-    """One request. `local_id` is the transaction it belongs to, "" for none."""
+    """One request. `local_id` is the transaction it belongs to, "" for none; `action` where it is not the kind."""
 
     kind: str
     payload: dict[str, Any]
     local_id: str = ""
     attempts: int = 0
+    action: str = ""
 
     @property
     def durable(self) -> bool:
@@ -32,7 +33,9 @@ class Outgoing:
     """The queue, and the ids the back office has given to our transactions."""
 
     messages: list[Message] = field(default_factory=list)
-    transaction_ids: dict[str, int] = field(default_factory=dict)
+    transaction_ids: dict[str, Any] = field(default_factory=dict)
+    call: Any = call
+    """The library's requests of the OCPP version that is spoken."""
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, message: Message) -> None:
@@ -64,11 +67,13 @@ class Outgoing:
     def request(self, message: Message) -> Any:
         """The message as a request of the ocpp library, with the transaction id as far as it is known."""
         payload = dict(message.payload)
+        if message.action:
+            return getattr(self.call, message.action)(**payload)
         if message.kind in {"MeterValues", "StopTransaction"} and message.local_id:
             payload["transaction_id"] = self.transaction_ids[message.local_id]
-        return getattr(call, message.kind)(**payload)
+        return getattr(self.call, message.kind)(**payload)
 
-    def local_id(self, transaction_id: int) -> str | None:
+    def local_id(self, transaction_id: Any) -> str | None:
         """Our name for the back office's transaction."""
         found = (local for local, given in self.transaction_ids.items() if given == transaction_id)
         return next(found, None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+VERSIONS = ("1.6", "2.0.1")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -14,6 +16,7 @@ class Settings:
     identity: str
     url: str
     password: str = ""
+    ocpp: str = "1.6"
     evses: int = 1
     power_kw: float = 22.0
     speed_up: float = 1.0
@@ -26,6 +29,7 @@ class Settings:
     model: str = "Simulator"
     serial: str = ""
     state: Path | None = None
+    scenario: Path | None = None
     answer_timeout: float = 30.0
     quiet: bool = False
     json: bool = False
@@ -87,6 +91,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--url", type=websocket, required=True, help="OCPP endpoint without the identity, e.g. ws://127.0.0.1:8000/ocpp"
     )
     add("--password", default="", help="HTTP Basic password; the user is the identity")
+    add("--ocpp", choices=VERSIONS, default=VERSIONS[0], help="OCPP version to speak (1.6)")
     add("--evses", type=connectors, default=1, metavar="N", help="number of EVSEs, connector ids 1..N")
     add("--power", type=positive, default=22.0, metavar="KW", help="charging power per EVSE (22)")
     add(
@@ -117,6 +122,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--model", default="Simulator", help="chargePointModel")
     add("--serial", default="", help="chargePointSerialNumber")
     add("--state", type=Path, metavar="FILE", help="keep registers, transactions and unsent messages here")
+    add(
+        "--scenario",
+        type=Path,
+        metavar="FILE",
+        help="play the steps of this JSON file (chargers/simulator/scenario.py)",
+    )
     add("--answer-timeout", type=factor, default=30.0, metavar="S", help="wait so long for an answer (30)")
     add("--quiet", action="store_true", help="print nothing")
     add("--json", action="store_true", help="print one JSON object per event")

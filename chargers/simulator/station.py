@@ -1,10 +1,5 @@
 """The OCPP 1.6J wire: every message is logged here, every request of the back office answered here."""
 
-import json
-import logging
-import re
-from collections import deque
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,65 +19,19 @@ from ocpp.v16.enums import (
 )
 
 from chargers.simulator.reservations import Booking
+from chargers.simulator.wire import Wire
 
 if TYPE_CHECKING:
     from chargers.simulator.charger import Charger
 
-CALL, CALL_RESULT = 2, 3
-SHORT = {"RemoteStartTransaction": "remote_start", "RemoteStopTransaction": "remote_stop"}
 
-# The library logs whole messages; our event log tells the same once.
-logging.getLogger("ocpp").setLevel(logging.CRITICAL)
-
-
-def event_name(action: str) -> str:
-    """RemoteStartTransaction -> remote_start, MeterValues -> meter_values."""
-    return SHORT.get(action) or re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
-
-
-class Station(ChargePoint):
+class Station(Wire, ChargePoint):
     """One connection. What the requests mean for the charge point is decided in Charger."""
 
     def __init__(self, charger: "Charger", connection: Any) -> None:
         settings = charger.settings
         super().__init__(settings.identity, connection, response_timeout=settings.answer_timeout)
-        self.charger = charger
-        self._open: dict[str, str] = {}
-        self._after_answer: deque[Callable[[], object]] = deque()
-
-    async def route_message(self, raw_msg: str) -> None:
-        ignored = self._log("in", raw_msg)
-        if ignored:
-            return
-        await super().route_message(raw_msg)
-        # What a request sets in motion follows its answer on the wire.
-        while self._after_answer:
-            self._after_answer.popleft()()
-
-    async def _send(self, message: str) -> None:
-        self._log("out", message)
-        await self._connection.send(message)
-
-    def _log(self, direction: str, raw: str) -> bool:
-        """Records a message; says whether it is a request that shall get no answer."""
-        record = self.charger.log.record
-        try:
-            message: list[Any] = [*json.loads(raw), None]
-            kind, message_id, first, second = message[:4]
-        except (ValueError, TypeError):
-            record("unreadable_message", direction, text=str(raw)[:200])
-            return False
-        if kind == CALL:
-            action, payload = str(first), second
-            self._open[message_id] = action
-            suffix = "received" if direction == "in" else "sent"
-            record(f"{event_name(action)}_{suffix}", direction, message_id=message_id, payload=payload)
-            return direction == "in" and self.charger.behaviour.ignores(action)
-        action = self._open.pop(message_id, "unknown")
-        suffix = "answered" if kind == CALL_RESULT else "refused"
-        payload = first if kind == CALL_RESULT else {"error": first, "description": second}
-        record(f"{event_name(action)}_{suffix}", direction, message_id=message_id, payload=payload)
-        return False
+        self.prepare(charger)
 
     @on(Action.remote_start_transaction)
     def on_remote_start(
@@ -91,7 +40,7 @@ class Station(ChargePoint):
         connector = self.charger.connector_to_start(connector_id, id_tag)
         if connector is None or self.charger.behaviour.reject_remote_start:
             return call_result.RemoteStartTransaction(RemoteStartStopStatus.rejected)
-        self._after_answer.append(lambda: self.charger.authorised(connector, id_tag))
+        self.after_answer.append(lambda: self.charger.authorised(connector, id_tag))
         return call_result.RemoteStartTransaction(RemoteStartStopStatus.accepted)
 
     @on(Action.remote_stop_transaction)
@@ -99,7 +48,7 @@ class Station(ChargePoint):
         connector = self.charger.connector_of(transaction_id)
         if connector is None or self.charger.behaviour.reject_remote_stop:
             return call_result.RemoteStopTransaction(RemoteStartStopStatus.rejected)
-        self._after_answer.append(lambda: self.charger.stop(connector, "Remote"))
+        self.after_answer.append(lambda: self.charger.stop(connector, "Remote"))
         return call_result.RemoteStopTransaction(RemoteStartStopStatus.accepted)
 
     @on(Action.reserve_now)
@@ -108,19 +57,19 @@ class Station(ChargePoint):
     ) -> call_result.ReserveNow:
         expires_at = datetime.fromisoformat(expiry_date)
         booking = Booking(reservation_id, connector_id, id_tag, parent_id_tag, expires_at)
-        self._after_answer.append(self.charger.report_changes)
+        self.after_answer.append(self.charger.report_changes)
         return call_result.ReserveNow(self.charger.reserve(booking))
 
     @on(Action.cancel_reservation)
     def on_cancel_reservation(self, reservation_id: int) -> call_result.CancelReservation:
         known = self.charger.reservations.cancel(reservation_id)
-        self._after_answer.append(self.charger.report_changes)
+        self.after_answer.append(self.charger.report_changes)
         status = CancelReservationStatus.accepted if known else CancelReservationStatus.rejected
         return call_result.CancelReservation(status)
 
     @on(Action.set_charging_profile)
     def on_set_profile(self, connector_id: int, cs_charging_profiles: dict[str, Any]) -> call_result.SetChargingProfile:
-        self._after_answer.append(self.charger.apply_limits)
+        self.after_answer.append(self.charger.apply_limits)
         return call_result.SetChargingProfile(self.charger.set_profile(connector_id, cs_charging_profiles))
 
     @on(Action.clear_charging_profile)
@@ -132,7 +81,7 @@ class Station(ChargePoint):
         stack_level: int | None = None,
     ) -> call_result.ClearChargingProfile:
         found = self.charger.smart_charging.clear(id, connector_id, charging_profile_purpose, stack_level)
-        self._after_answer.append(self.charger.apply_limits)
+        self.after_answer.append(self.charger.apply_limits)
         status = ClearChargingProfileStatus.accepted if found else ClearChargingProfileStatus.unknown
         return call_result.ClearChargingProfile(status)
 
@@ -158,7 +107,7 @@ class Station(ChargePoint):
 
     @on(Action.reset)
     def on_reset(self, type: str) -> call_result.Reset:
-        self._after_answer.append(lambda: self.charger.reset(type))
+        self.after_answer.append(lambda: self.charger.reset(type))
         return call_result.Reset(ResetStatus.accepted)
 
     @on(Action.change_availability)
@@ -168,7 +117,7 @@ class Station(ChargePoint):
             return call_result.ChangeAvailability(AvailabilityStatus.rejected)
         operative = type == AvailabilityType.operative
         busy = any(connector.transaction for connector in connectors)
-        self._after_answer.append(lambda: self.charger.change_availability(connectors, operative))
+        self.after_answer.append(lambda: self.charger.change_availability(connectors, operative))
         scheduled = busy and not operative
         return call_result.ChangeAvailability(
             AvailabilityStatus.scheduled if scheduled else AvailabilityStatus.accepted
@@ -178,7 +127,7 @@ class Station(ChargePoint):
     def on_trigger(self, requested_message: str, connector_id: int | None = None) -> call_result.TriggerMessage:
         known = self.charger.can_trigger(requested_message, connector_id)
         if known:
-            self._after_answer.append(lambda: self.charger.trigger(requested_message, connector_id))
+            self.after_answer.append(lambda: self.charger.trigger(requested_message, connector_id))
         status = TriggerMessageStatus.accepted if known else TriggerMessageStatus.not_implemented
         return call_result.TriggerMessage(status)
 

@@ -32,6 +32,7 @@ class DemoCharger:
     password: str
     evses: int
     power_kw: int
+    ocpp: str = "1.6"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def create() -> DemoData:
         operator = _operator()
         garage, motorway = _areas(operator)
         slow = _charger(garage, "DEMO-AC-1", evses=2, power_kw=22)
-        fast = _charger(motorway, "DEMO-DC-1", evses=1, power_kw=150)
+        fast = _charger(motorway, "DEMO-DC-1", evses=1, power_kw=150, ocpp="2.0.1")
         platform = _platform(operator)
         _tariffs(platform, operator, fast.charger)
         token = generate_registration_token(platform)
@@ -99,7 +100,7 @@ def _areas(operator: Operator) -> tuple[Location, Location]:
     return garage, motorway
 
 
-def _charger(area: Location, identity: str, *, evses: int, power_kw: int) -> DemoCharger:
+def _charger(area: Location, identity: str, *, evses: int, power_kw: int, ocpp: str = "1.6") -> DemoCharger:
     charger = Charger(location=area, identity=identity, name=identity, roaming_id=identity, roaming=True)
     masterdata.save(charger)
     is_dc = power_kw > 43
@@ -125,7 +126,7 @@ def _charger(area: Location, identity: str, *, evses: int, power_kw: int) -> Dem
         )
     password = new_secret()[:20]
     set_password(charger, password)
-    return DemoCharger(charger, password, evses, power_kw)
+    return DemoCharger(charger, password, evses, power_kw, ocpp)
 
 
 def _platform(operator: Operator) -> RoamingPlatform:

@@ -46,11 +46,11 @@ PTP_LINES: dict[str, tuple[str, Callable[[Event], str | None]]] = {
     "complaint": (PTP, lambda event: f"COMPLAINT {event['rule']}: {event['message']}"),
 }
 CHARGER_LINES: dict[str, tuple[str, str]] = {
-    "remote_start_received": (CHARGER, "RemoteStartTransaction received"),
+    "remote_start_received": (CHARGER, "is asked for the remote start"),
     "plugged": (DRIVER, "plugs the cable in"),
-    "start_transaction_sent": (CHARGER, "StartTransaction sent"),
-    "remote_stop_received": (CHARGER, "RemoteStopTransaction received"),
-    "stop_transaction_sent": (CHARGER, "StopTransaction sent"),
+    "start_transaction_sent": (CHARGER, "tells that the transaction has begun"),
+    "remote_stop_received": (CHARGER, "is asked for the stop"),
+    "stop_transaction_sent": (CHARGER, "tells that the transaction has ended"),
     "unplugged": (DRIVER, "unplugs and drives off"),
 }
 

@@ -79,8 +79,8 @@ def last_days(user: User) -> list[dict[str, Any]]:
 
 
 def _of_bills(field: str) -> Sum:
-    """A credit takes money back, not energy: its amounts are negative, and energy is told once."""
-    return Sum(field, filter=Q(is_credit=False))
+    """A credit takes the money back and leaves the energy of the corrected bill, if there is one."""
+    return Sum(field, filter=Q(is_credit=False, credited_at=None))
 
 
 def _chart(title: str, unit: str, days: list[date], values: dict[date, Decimal], colour: str) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from chargers.choices import SessionStatus
-from chargers.models import CDR, ChargerConnection, ChargingSession
+from chargers.models import CDR, ChargerConnection, ChargingSession, PendingCharger
 from config.desk import figures
 from config.desk.map import places
 from config.desk.permissions import may_see
 from infrastructure import access
-from infrastructure.models import Charger, Location, Operator, OutboxEvent, Site
-from payments.choices import CaptureStatusCode
-from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
+from infrastructure.choices import AlertState
+from infrastructure.models import Alert, Charger, Location, Operator, OutboxEvent, Site
+from payments.choices import CaptureStatusCode, IssueState
+from payments.models import FinancialAdviceConfirmation, Invoice, PaymentIssue, Terminal
 from roaming.choices import PlatformState
 from roaming.models import Push, RoamingPlatform, RoamingProfile
 from tariffs.choices import TariffStatus
@@ -156,6 +157,20 @@ def _attention(request: HttpRequest) -> list[Number]:
             ChargerConnection,
             "?connection=offline",
             channel_name="",
+        ),
+        number(
+            "Payments to look at",
+            "Each with its reason and what can be done about it.",
+            PaymentIssue,
+            "",
+            state=IssueState.OPEN,
+        ),
+        number("Alerts", "What went wrong and what to do about it.", Alert, "", state=AlertState.OPEN),
+        number(
+            "Chargers that knock",
+            "They are not configured: accept or discard them.",
+            PendingCharger,
+            "",
         ),
         number(
             "Captures without a session",

@@ -9,7 +9,9 @@ from django.utils import timezone
 from chargers.models import ChargingSession
 from infrastructure import outbox
 from payments import mapping
+from payments.choices import CaptureStatusCode
 from payments.models import FinancialAdviceConfirmation, Invoice
+from payments.services import worklist
 from payments.services.invoices import refresh_capture
 from roaming.models import RoamingPlatform
 from roaming.ocpi.types import parse_datetime
@@ -34,7 +36,12 @@ def receive_advice(platform: RoamingPlatform, body: Json) -> tuple[FinancialAdvi
             outbox.record("advice", row.pk)
             return row, True
         advice = FinancialAdviceConfirmation.objects.select_for_update().get(pk=row.pk)
-        if told_at >= advice.last_updated:
+        is_other = _is_other_money(advice, fields)
+        # Two contents of one instant: nobody can say which is meant, so the first one stays.
+        is_newer = told_at > advice.last_updated or (told_at == advice.last_updated and not is_other)
+        if is_other:
+            worklist.note_duplicate(advice, body, is_applied=is_newer)
+        if is_newer:
             for name, value in fields.items():
                 setattr(advice, name, value)
             advice.save()
@@ -42,15 +49,28 @@ def receive_advice(platform: RoamingPlatform, body: Json) -> tuple[FinancialAdvi
     return advice, False
 
 
+def _is_other_money(advice: FinancialAdviceConfirmation, fields: Json) -> bool:
+    """Whether the same id now tells of another payment. A capture that succeeds after all is progress."""
+    if any(getattr(advice, name) != fields[name] for name in ("currency", "total_gross")):
+        return True
+    if advice.authorization_reference.casefold() != fields["authorization_reference"].casefold():
+        return True
+    is_taken_back = advice.capture_status_code == CaptureStatusCode.SUCCESS
+    return is_taken_back and fields["capture_status_code"] != CaptureStatusCode.SUCCESS
+
+
 def match_advice(advice_id: int) -> None:
     """Consumer of "advice": links the session and brings the invoice up to date; parked while there is none."""
     advice = FinancialAdviceConfirmation.objects.select_related("platform").get(pk=advice_id)
     reference = advice.authorization_reference
-    advice.session = ChargingSession.objects.filter(
-        peer_id=advice.platform.peer_id, authorization_reference__iexact=reference
-    ).first()
-    advice.save(update_fields=["session"])
-    # Also the invoice that held it before the PTP corrected the reference.
+    if advice.assigned_at is None:
+        # References are optional in OCPI; without one the session's own id is what the invoice is called by.
+        named = Q(authorization_reference__iexact=reference) | Q(authorization_reference="", uid__iexact=reference)
+        advice.session = ChargingSession.objects.filter(named, peer_id=advice.platform.peer_id).first()
+        advice.save(update_fields=["session"])
+    # Also the invoice that held it before the PTP corrected the reference, and that of a person's choice.
     concerned = Q(authorization_reference__iexact=reference) | Q(advice=advice)
+    if advice.session is not None:
+        concerned |= Q(cdr__session=advice.session)
     for invoice in Invoice.objects.filter(concerned, platform=advice.platform):
         refresh_capture(invoice)

@@ -1,4 +1,5 @@
-"""Invoices: opened with the CDR and never changed, except for the card data that the advice brings later."""
+"""Invoices: opened with the CDR and never changed, except for the card data that the advice brings later; what was
+wrong is taken back with a credit note."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from chargers.models import CDR, ChargingSession
+from chargers.services.cdrs import credit_cdr
 from infrastructure.models import Location, Operator
 from payments import invoices as content
-from payments.choices import CaptureStatusCode, InvoiceCreator
+from payments.choices import CaptureStatusCode, InvoiceCreator, InvoiceKind, RevisionReason
 from payments.models import FinancialAdviceConfirmation, Invoice, InvoiceSeries, Terminal
+from payments.services.revisions import record_revision
 from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform
 
@@ -21,7 +24,8 @@ from roaming.models import RoamingPlatform
 def open_invoice(cdr_id: int) -> Invoice | None:
     """Consumer of "cdr": the driver's invoice, once per CDR; its number becomes the CDR's invoice reference.
 
-    None when nobody paid at a terminal or the PTP makes the invoice (DirectPayment v1.9, 4.3).
+    A credit CDR gives the credit note to the invoice of the CDR that it takes back. None when nobody paid at a
+    terminal or the PTP makes the invoice (DirectPayment v1.9, 4.3).
     """
     with transaction.atomic():
         cdr = CDR.objects.select_for_update(of=("self",)).select_related("session__connector").get(pk=cdr_id)
@@ -30,15 +34,29 @@ def open_invoice(cdr_id: int) -> Invoice | None:
             return existing
         session = cdr.session
         platform = paying_platform(session)
-        if platform is None or cdr.is_credit:
+        if platform is None:
             return None
+        if cdr.is_credit:
+            return _open_credit_note(cdr)
         _link_parked_advices(platform, session)
         if invoice_creator(session, platform) == InvoiceCreator.PTP:
             return None
         invoice = _create_invoice(cdr, session, platform)
         CDR.objects.filter(pk=cdr.pk).update(invoice_reference_id=invoice.number)
+        record_revision(invoice, RevisionReason.ISSUED)
         refresh_capture(invoice)
     return invoice
+
+
+def credit_invoice(invoice: Invoice, reason: str) -> Invoice:
+    """Takes an invoice and its CDR back; a repetition answers the credit note that exists.
+
+    Raises ValueError for a credit note.
+    """
+    with transaction.atomic():
+        note = open_invoice(credit_cdr(invoice.cdr, reason).pk)
+    assert note is not None  # there is an invoice to credit
+    return note
 
 
 def paying_platform(session: ChargingSession) -> RoamingPlatform | None:
@@ -62,6 +80,7 @@ def invoice_creator(session: ChargingSession, platform: RoamingPlatform) -> Invo
 
 def _create_invoice(cdr: CDR, session: ChargingSession, platform: RoamingPlatform) -> Invoice:
     operator = _seller_of(session)
+    replaces = _replaced(cdr)
     issued_at = timezone.now()
     amounts = content.content(cdr.cost, cdr.total_cost_incl_vat, cdr.currency)
     return Invoice.objects.create(
@@ -81,6 +100,55 @@ def _create_invoice(cdr: CDR, session: ChargingSession, platform: RoamingPlatfor
         total_gross=amounts.total_gross,
         preauthorised=session.limit,
         stop_reason=content.stop_reason(session.stop_reason, cdr.remark),
+        stopped_by=session.stop_reason,
+        replaces=replaces,
+    )
+
+
+def _replaced(cdr: CDR) -> Invoice | None:
+    """The session's last invoice before this CDR's; it was credited, and what is billed now stands in its place."""
+    session = cdr.session
+    for credit in CDR.objects.filter(session=session, is_credit=True, invoice=None, credited__lt=cdr.pk):
+        open_invoice(credit.pk)  # whose own event may still wait
+    credited = Invoice.objects.filter(cdr__session=session, kind=InvoiceKind.INVOICE).exclude(credited_at=None)
+    return credited.order_by("-pk").first()
+
+
+def _open_credit_note(credit: CDR) -> Invoice | None:
+    """None where there was no invoice of ours."""
+    # The invoice may still wait for its own event.
+    original = open_invoice(credit.credited_id) if credit.credited_id else None
+    if original is None:
+        return None
+    note = _create_credit_note(credit, original)
+    Invoice.objects.filter(pk=original.pk).update(credited_at=note.issued_at)
+    # The credit CDR repeats the invoice reference of the CDR that it takes back (2.2.1 mod_cdrs).
+    CDR.objects.filter(pk=credit.pk, invoice_reference_id="").update(invoice_reference_id=original.number)
+    record_revision(note, RevisionReason.ISSUED)
+    record_revision(original, RevisionReason.CREDITED)
+    return note
+
+
+def _create_credit_note(credit: CDR, original: Invoice) -> Invoice:
+    issued_at = timezone.now()
+    local_date = issued_at.astimezone(ZoneInfo(credit.session.time_zone))
+    return Invoice.objects.create(
+        kind=InvoiceKind.CREDIT_NOTE,
+        credits=original,
+        operator=original.operator,
+        platform=original.platform,
+        cdr=credit,
+        authorization_reference=original.authorization_reference,
+        number=_next_number(original.operator, local_date, InvoiceKind.CREDIT_NOTE),
+        issued_at=issued_at,
+        seller=original.seller,
+        place=original.place,
+        lines=content.negated(original.lines),
+        vat_totals=content.negated(original.vat_totals),
+        currency=original.currency,
+        total_net=-original.total_net,
+        total_gross=-original.total_gross,
+        stop_reason=credit.remark,
     )
 
 
@@ -94,16 +162,26 @@ def _seller_of(session: ChargingSession) -> Operator:
     return area.operator
 
 
-def _next_number(operator: Operator, local_date: datetime) -> str:
-    """Takes the next number of the operator's year, for example 2026-001-000042, without ever leaving one out.
+def _next_number(operator: Operator, local_date: datetime, kind: InvoiceKind = InvoiceKind.INVOICE) -> str:
+    """Takes the next number of the operator's year, for example 2026-001-000042, without ever leaving one out;
+    credit notes have numbers of their own, 2026-001-C000001.
 
     The lock lasts to the end of the caller's transaction: a number that is rolled back is given again.
     """
-    InvoiceSeries.objects.get_or_create(operator=operator, year=local_date.year)
-    series = InvoiceSeries.objects.select_for_update().get(operator=operator, year=local_date.year)
+    named: dict[str, Any] = {"operator": operator, "year": local_date.year, "kind": kind}
+    InvoiceSeries.objects.get_or_create(**named)
+    series = InvoiceSeries.objects.select_for_update().get(**named)
     series.last_number += 1
     series.save(update_fields=["last_number"])
-    return f"{series.year}-{operator.pk:03d}-{series.last_number:06d}"
+    mark = "C" if kind == InvoiceKind.CREDIT_NOTE else ""
+    return f"{series.year}-{operator.pk:03d}-{mark}{series.last_number:06d}"
+
+
+def missing_numbers(series: InvoiceSeries) -> int:
+    """How many of the numbers given so far belong to no invoice: always 0, or rows were deleted."""
+    stem = f"{series.year}-{series.operator_id:03d}-"
+    issued = Invoice.objects.filter(operator=series.operator_id, kind=series.kind, number__startswith=stem)
+    return series.last_number - issued.count()
 
 
 def _link_parked_advices(platform: RoamingPlatform, session: ChargingSession) -> None:
@@ -114,9 +192,16 @@ def _link_parked_advices(platform: RoamingPlatform, session: ChargingSession) ->
 
 
 def refresh_capture(invoice: Invoice) -> None:
-    """Writes the newest advice of the invoice's reference on it; several come after a failed capture."""
+    """Writes the newest advice of the invoice's reference on it; several come after a failed capture.
+
+    A credit note is not paid, and what is captured after a correction belongs to the corrected invoice.
+    """
+    if invoice.is_credit_note or invoice.replacements.exists():
+        return
+    # A person may have given an advice to the session whatever its reference says, or taken one from it.
+    named = Q(session=None, authorization_reference__iexact=invoice.authorization_reference)
     advices = FinancialAdviceConfirmation.objects.filter(
-        platform=invoice.platform_id, authorization_reference__iexact=invoice.authorization_reference
+        named | Q(session=invoice.cdr.session_id), platform=invoice.platform_id
     )
     newest = advices.order_by("-last_updated", "-pk").first()
     if newest is not None:
@@ -140,5 +225,7 @@ def enrich_invoice(invoice: Invoice, advice: FinancialAdviceConfirmation) -> Non
 def _write_capture(invoice: Invoice, **capture: Any) -> None:
     if all(getattr(invoice, name) == value for name, value in capture.items()):
         return
-    Invoice.objects.filter(pk=invoice.pk).update(enriched_at=timezone.now(), **capture)
-    invoice.refresh_from_db()
+    with transaction.atomic():
+        Invoice.objects.filter(pk=invoice.pk).update(enriched_at=timezone.now(), **capture)
+        invoice.refresh_from_db()
+        record_revision(invoice, RevisionReason.CARD_DATA)

@@ -1,5 +1,6 @@
 """The lists of a PTP that we fetch: its terminals and its financial advices."""
 
+from payments.services import drift
 from payments.services.advices import receive_advice
 from payments.services.peers import addresses
 from payments.services.terminals import receive_terminal
@@ -18,5 +19,5 @@ def _advices_url(platform: RoamingPlatform) -> str:
     return addresses(platform)[1]
 
 
-TERMINALS = PullSource("terminals", "Terminal", _PTPS, _terminals_url, receive_terminal)
+TERMINALS = PullSource("terminals", "Terminal", _PTPS, _terminals_url, receive_terminal, drift.mark_missing)
 ADVICES = PullSource("financial advices", "FinancialAdviceConfirmation", _PTPS, _advices_url, receive_advice)

@@ -45,7 +45,9 @@ def receive_terminal(platform: RoamingPlatform, body: Json, *, addressed_to: Par
         )
         terminal = Terminal.objects.select_for_update().get(pk=row.pk)
         terminal.platform = platform
+        terminal.seen_at, terminal.missing_since = now, None
         if _is_known_better(terminal, told_at):
+            terminal.save(update_fields=["seen_at", "missing_since"])
             return terminal, created
         before = terminal.reported
         _write_report(terminal, body, told_at)
@@ -56,6 +58,7 @@ def receive_terminal(platform: RoamingPlatform, body: Json, *, addressed_to: Par
             _import_assignment(terminal, body)
         elif _is_new_drift(terminal, body, before):
             _assert_assignment(terminal)
+        outbox.record("terminal-report", terminal.pk)
     return terminal, created
 
 
@@ -67,7 +70,9 @@ def _is_known_better(terminal: Terminal, told_at: datetime) -> bool:
 def _write_report(terminal: Terminal, body: Json, told_at: datetime) -> None:
     for name, value in mapping.terminal_fields(body).items():
         setattr(terminal, name, value)
-    told = {name: body[name] for name in (*LISTS, "invoice_base_url") if body.get(name)}
+    told = {name: body[name] or [] for name in LISTS if name in body}
+    if body.get("invoice_base_url"):
+        told["invoice_base_url"] = body["invoice_base_url"]
     terminal.reported = terminal.reported | told | {"last_updated": told_at.isoformat().replace("+00:00", "Z")}
     terminal.last_updated = max(terminal.last_updated, told_at)
 
@@ -194,7 +199,17 @@ def build_assignment(queued: Push) -> Request | None:
 
 
 def note_assignment(queued: Push, request: Request, reply: Reply) -> None:
-    """The PTP took it: it now holds our invoice address."""
+    """The PTP took it: it now holds our assignment and our invoice address."""
+    _note_told(int(queued.object_id), request.body)
     if "invoice_base_url" in request.body:
         base_url = request.body["invoice_base_url"]
         Terminal.objects.filter(pk=int(queued.object_id)).update(invoice_base_url=base_url)
+
+
+def _note_told(terminal_id: int, body: Json) -> None:
+    """What the PTP holds from now on, so that a drift from it can be seen."""
+    told = {name: body[name] for name in (*LISTS, "invoice_base_url") if name in body}
+    terminal = Terminal.objects.select_for_update().filter(pk=terminal_id).first()
+    if terminal is not None:
+        Terminal.objects.filter(pk=terminal_id).update(reported=terminal.reported | told)
+        outbox.record("terminal-report", terminal_id)

@@ -1,3 +1,5 @@
+from roaming.models.attempt import PushAttempt
+from roaming.models.circuit import Circuit
 from roaming.models.command import Command
 from roaming.models.document import Document
 from roaming.models.hub import ClientInfo
@@ -9,6 +11,7 @@ from roaming.models.pull import Pull
 from roaming.models.push import Push
 
 __all__ = [
+    "Circuit",
     "ClientInfo",
     "Command",
     "Document",
@@ -18,6 +21,7 @@ __all__ = [
     "ProfileRequest",
     "Pull",
     "Push",
+    "PushAttempt",
     "RoamingPlatform",
     "RoamingProfile",
 ]

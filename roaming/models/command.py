@@ -31,7 +31,8 @@ class Command(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(help_text="End of the timeout that we told the partner.")
 
-    operator_path = "platform__profiles__operators"
+    operator_path = "session__connector__evse__charger__location__operator"
+    owned_through = "platform"
 
     class Meta:
         ordering = ["-received_at"]

@@ -1,10 +1,13 @@
 from django.db import models
-from django.db.models.functions import Upper
+from django.db.models import Q
+from django.db.models.functions import Cast, Upper
 from django.utils import timezone
 
 from infrastructure.choices import as_choices
 from roaming.choices import Module
 from roaming.models.platform import RoamingPlatform
+
+LISTED = Q(is_deleted=False)
 
 
 class Document(models.Model):
@@ -21,6 +24,13 @@ class Document(models.Model):
     country_code = models.CharField(max_length=2)
     party_id = models.CharField(max_length=3)
     body = models.JSONField()
+    # Lists are made of these texts: to turn each body of a page into text again would take as long as all the rest.
+    text = models.GeneratedField(
+        expression=Cast("body", models.TextField()), output_field=models.TextField(), db_persist=True, editable=False
+    )
+    problem = models.TextField(
+        blank=True, help_text="Why the newest rendering cannot be sent: the partner keeps what it had."
+    )
     is_deleted = models.BooleanField(default=False, help_text="Withdrawn (tariffs only): not listed, DELETE is pushed.")
     last_updated = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
@@ -29,6 +39,7 @@ class Document(models.Model):
     peer_url = models.CharField(max_length=255, blank=True, help_text="Where the platform keeps its copy (CDRs).")
 
     operator_path = "platform__profiles__operators"
+    owned_through = "platform"
 
     class Meta:
         ordering = ["created_at", "pk"]
@@ -38,8 +49,11 @@ class Document(models.Model):
             ),
         ]
         indexes = [
-            models.Index("platform", "module", "created_at", "id", name="document_list"),
-            models.Index("platform", "module", "last_updated", name="document_changed"),
+            # Of what is listed, and whole, so that counting it and finding a page's place need no row.
+            models.Index("platform", "module", "created_at", "id", condition=LISTED, name="document_listed"),
+            models.Index(
+                "platform", "module", "last_updated", "created_at", "id", condition=LISTED, name="document_changed"
+            ),
             models.Index("module", "source_id", name="document_source"),
         ]
 

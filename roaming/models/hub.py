@@ -20,6 +20,7 @@ class ClientInfo(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
 
     operator_path = "platform__profiles__operators"
+    owned_through = "platform"
 
     class Meta:
         verbose_name = "party behind a hub"

@@ -32,6 +32,7 @@ class Message(models.Model):
     response_size = models.PositiveIntegerField("size of the response (bytes)")
 
     operator_path = "platform__profiles__operators"
+    owned_through = "platform"
 
     class Meta:
         ordering = ["-started_at", "-pk"]

@@ -91,6 +91,7 @@ class RoamingPlatform(models.Model):
         editable=False,
         help_text="Already accepted while we wait for the peer's answer to our credentials.",
     )
+    next_server_token_until = models.DateTimeField(null=True, blank=True, editable=False)
     previous_server_token_hash = models.CharField(max_length=64, blank=True, editable=False)
     previous_server_token_until = models.DateTimeField(null=True, blank=True, editable=False)
     registered_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -26,7 +26,7 @@ class ProfileRequest(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(help_text="End of the timeout that we told the partner.")
 
-    operator_path = "platform__profiles__operators"
+    operator_path = "session__connector__evse__charger__location__operator"
 
     class Meta:
         verbose_name = "charging profile request"

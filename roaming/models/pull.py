@@ -22,8 +22,11 @@ class Pull(models.Model):
     last_received = models.PositiveIntegerField(default=0, editable=False)
     last_problems = models.JSONField(default=list, blank=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False, help_text="In a row.")
+    progress = models.JSONField(null=True, blank=True, editable=False, help_text="Of a fetch that goes on.")
 
     operator_path = "platform__profiles__operators"
+    owned_through = "platform"
 
     class Meta:
         ordering = ["platform", "source"]

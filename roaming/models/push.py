@@ -31,9 +31,11 @@ class Push(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     queued_at = models.DateTimeField(default=timezone.now, help_text="When it was last asked for.")
     claimed_at = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.CharField(max_length=80, blank=True, help_text="The worker that sends it.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     operator_path = "platform__profiles__operators"
+    owned_through = "platform"
 
     class Meta:
         verbose_name_plural = "pushes"

@@ -16,7 +16,7 @@ from . import headers as ocpi_headers
 from .envelope import Envelope, read
 from .errors import PeerError, PeerGarbage, PeerRefused
 from .exchange import Exchange, Observer
-from .transport import Answer, Timeout, pinned_session, send
+from .transport import MAX_SECONDS, Answer, Timeout, keeps_token_safe, pinned_session, send
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,14 @@ DEFAULT_TIMEOUT: Timeout = (3.05, 10.0)
 _TRANSIENT_HTTP = {401, 408, 425, 429}
 # Hub: generic, timeout on forwarding, receiver not connected. 4001 (unknown receiver) stays wrong.
 _TRANSIENT_HUB = {4000, 4002, 4003}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`following` is the address of the next page; None after the last."""
+
+    objects: list[dict[str, object]]
+    following: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,8 @@ class OcpiClient:
     """Calls one peer. `routing` None on configuration modules (versions, credentials, hubclientinfo).
 
     Every method raises PeerError: PeerForbiddenAddress, PeerUnreachable, PeerRefused or PeerGarbage. `observe`
-    is told of every request, also of those that fail; it must not raise.
+    is told of every request, also of those that fail; it must not raise. `timeout` holds for each step of an
+    exchange, `max_seconds` for all of it.
     """
 
     def __init__(
@@ -57,11 +66,13 @@ class OcpiClient:
         allow_private: bool,
         require_https: bool,
         timeout: Timeout = DEFAULT_TIMEOUT,
+        max_seconds: float = MAX_SECONDS,
         observe: Observer | None = None,
     ) -> None:
         self._token = ocpi_headers.encode_token(token) if encode_token else token
         self._routing = routing
         self._timeout = timeout
+        self._max_seconds = max_seconds
         self._observe = observe
         self._session: requests.Session = pinned_session(allow_private=allow_private, require_https=require_https)
 
@@ -89,8 +100,11 @@ class OcpiClient:
     def delete(self, url: str, body: object = None, *, correlation_id: str | None = None) -> Reply:
         return self._call("DELETE", url, None if body is None else _encoded(body), correlation_id)
 
-    def get_pages(self, url: str, params: Mapping[str, str] | None = None) -> Iterator[dict[str, object]]:
-        """Objects of a list, page after page as its Link headers say; entries that are none are skipped."""
+    def get_pages(self, url: str, params: Mapping[str, str] | None = None) -> Iterator[Page]:
+        """A list page after page, as its Link headers say; entries that are no objects are skipped.
+
+        It may be left and begun again with the `following` of the last page.
+        """
         following: str | None = _with_query(url, params)
         correlation_id = ocpi_headers.new_id()
         seen: set[str] = set()
@@ -99,8 +113,14 @@ class OcpiClient:
                 raise PeerGarbage("The pages of the peer's list never end.")
             seen.add(following)
             reply = self.get(following, correlation_id=correlation_id)
-            yield from _objects(reply.data, following)
-            following = _next_page(reply.headers, following)
+            objects = list(_objects(reply.data, following))
+            try:
+                page = Page(objects, _next_page(reply, following))
+            except PeerRefused:
+                yield Page(objects, None)  # a bad address of the next page must not hide the objects of this one
+                raise
+            yield page
+            following = page.following
 
     def _call(self, method: str, url: str, body: bytes | None, correlation_id: str | None) -> Reply:
         started_at, started = datetime.now(UTC), time.monotonic()
@@ -108,7 +128,15 @@ class OcpiClient:
         answer: Answer | None = None
         error = ""
         try:
-            answer = send(self._session, method, url, headers=headers, body=body, timeout=self._timeout)
+            answer = send(
+                self._session,
+                method,
+                url,
+                headers=headers,
+                body=body,
+                timeout=self._timeout,
+                max_seconds=self._max_seconds,
+            )
             envelope = _judge(method, answer)
         except PeerError as failure:
             error = failure.detail
@@ -231,11 +259,26 @@ def _objects(data: object, url: str) -> Iterator[dict[str, object]]:
             logger.warning("Skipped a list entry of type %s from %s", type(item).__name__, url)
 
 
-def _next_page(headers: Mapping[str, str], current: str) -> str | None:
-    for link in parse_header_links(headers.get("Link") or ""):
+def _next_page(reply: Reply, current: str) -> str | None:
+    """PeerRefused where the next page would take our token to another host or send it without encryption."""
+    for link in parse_header_links(reply.headers.get("Link") or ""):
         if "next" in link.get("rel", "").lower().split() and link.get("url"):
-            return urljoin(current, link["url"])
+            following = _joined(current, link["url"])
+            if not keeps_token_safe(current, following):
+                raise PeerRefused(
+                    f"The peer's list goes on at another host or without encryption, at {following[:100]!r}. Ask the "
+                    "peer for Link headers with the address under which we call it.",
+                    http_status=reply.http_status,
+                )
+            return following
     return None
+
+
+def _joined(current: str, address: str) -> str:
+    try:
+        return urljoin(current, address)
+    except ValueError:  # such as http://[bad
+        return address
 
 
 def _with_query(url: str, params: Mapping[str, str] | None) -> str:

@@ -24,6 +24,11 @@ def success(data: object = ..., status_code: int = 1000) -> dict[str, object]:
     return body
 
 
+def success_of(objects: str) -> bytes:
+    """The whole body of a good answer with a list, whose objects are JSON already, with commas between them."""
+    return f'{json.dumps(success())[:-1]}, "data": [{objects}]}}'.encode()
+
+
 def failure(error: OcpiError) -> dict[str, object]:
     """Body of the answer an OcpiError stands for; its HTTP status is `error.http_status`."""
     body = _head(error.status_code, error.message)

@@ -10,8 +10,10 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 from urllib.parse import urlsplit
 
+from . import deadline
 from .errors import PeerForbiddenAddress, PeerUnreachable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -90,8 +92,12 @@ def _host(host: str, url: str) -> str:
 
 
 def _resolve(host: str, port: int) -> list[IPv4Address | IPv6Address]:
+    def ask() -> list[Any]:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # An address needs no DNS, which may take its time.
+        found = ask() if _is_address(host) else deadline.call(ask)
     except (OSError, UnicodeError):
         raise PeerUnreachable(f"The name {host} is not known to the DNS. Check its spelling.") from None
     texts = dict.fromkeys(str(entry[4][0]) for entry in found)
@@ -99,6 +105,14 @@ def _resolve(host: str, port: int) -> list[IPv4Address | IPv6Address]:
     if not addresses:
         raise PeerUnreachable(f"The name {host} has no address.")
     return addresses
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _judge(host: str, address: IPv4Address | IPv6Address, *, allow_private: bool) -> None:

@@ -1,6 +1,5 @@
 """HTTP to peers: only to judged addresses, with bounded redirects, size and time."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,15 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from . import deadline
+from .deadline import Deadline
 from .errors import PeerForbiddenAddress, PeerGarbage, PeerRefused, PeerUnreachable
 from .guard import check_url
 
 MAX_REDIRECTS = 3
 MAX_BYTES = 10 * 1024 * 1024
-# The read time-out starts anew with every byte; this ends an answer that trickles in.
-MAX_BODY_SECONDS = 30.0
+# The read time-out starts anew with every byte; this ends an exchange that trickles, redirects and all.
+MAX_SECONDS = 45.0
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -40,11 +41,21 @@ class _PinnedConnection(HTTPConnection):
 
     def _new_conn(self) -> Any:
         error: OSError | None = None
+        limit = deadline.current()
         for address in self.pinned:
             try:
-                return create_connection((address, self.port), self.timeout, self.source_address, self.socket_options)
+                connected = create_connection(
+                    (address, self.port),
+                    limit.within(self.timeout if isinstance(self.timeout, int | float) else None),
+                    self.source_address,
+                    self.socket_options,
+                )
             except OSError as failure:
                 error = failure
+            else:
+                # From here on TLS, headers and body may trickle.
+                limit.watch(connected)
+                return connected
         if isinstance(error, TimeoutError):
             raise ConnectTimeoutError(self, "connecting took too long") from error
         raise NewConnectionError(self, f"cannot connect: {error}") from error
@@ -109,14 +120,16 @@ def send(
     headers: Mapping[str, str],
     body: bytes | None,
     timeout: Timeout,
+    max_seconds: float = MAX_SECONDS,
 ) -> Answer:
-    """One exchange with a peer, redirects within its own host included. Raises PeerError."""
-    for _ in range(MAX_REDIRECTS + 1):
-        answer = _exchange(session, method, url, headers=headers, body=body, timeout=timeout)
-        location = answer.headers.get("Location")
-        if answer.http_status not in (301, 302, 303, 307, 308) or not location:
-            return answer
-        url = _redirected(method, url, location, answer.http_status)
+    """One exchange with a peer, redirects within its own host included, in `max_seconds`. Raises PeerError."""
+    with deadline.limited(max_seconds) as limit:
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = _exchange(session, method, url, headers=headers, body=body, timeout=timeout, limit=limit)
+            location = answer.headers.get("Location")
+            if answer.http_status not in (301, 302, 303, 307, 308) or not location:
+                return answer
+            url = _redirected(method, url, location, answer.http_status)
     raise PeerRefused(
         f"The peer sent us on more than {MAX_REDIRECTS} times in a row. Ask it for its final address.",
         http_status=answer.http_status,
@@ -126,12 +139,7 @@ def send(
 def _redirected(method: str, url: str, location: str, http_status: int) -> str:
     """The next address. PeerRefused where following would change the request or give our token away."""
     following = urljoin(url, location)
-    old, new = urlsplit(url), urlsplit(following)
-    has_same_host = old.netloc.lower() == new.netloc.lower() or (
-        old.hostname == new.hostname and (old.scheme, new.scheme) == ("http", "https")
-    )
-    is_downgrade = old.scheme == "https" and new.scheme != "https"
-    if not has_same_host or is_downgrade:
+    if not keeps_token_safe(url, following):
         raise PeerRefused(
             f"The peer sends us on to another host or without encryption, to {following[:100]!r}. If that is "
             "right, enter it as the peer's address.",
@@ -146,6 +154,18 @@ def _redirected(method: str, url: str, location: str, http_status: int) -> str:
     return following
 
 
+def keeps_token_safe(url: str, following: str) -> bool:
+    """Whether our token, meant for the host of `url`, may also go to `following`: same host, no encryption lost."""
+    try:
+        old, new = urlsplit(url), urlsplit(following)
+        has_same_host = old.netloc.lower() == new.netloc.lower() or (
+            old.hostname == new.hostname and (old.scheme, new.scheme) == ("http", "https")
+        )
+    except ValueError:
+        return False
+    return has_same_host and not (old.scheme == "https" and new.scheme != "https")
+
+
 def _exchange(
     session: requests.Session,
     method: str,
@@ -154,6 +174,24 @@ def _exchange(
     headers: Mapping[str, str],
     body: bytes | None,
     timeout: Timeout,
+    limit: Deadline,
+) -> Answer:
+    try:
+        return _answer(session, method, url, headers=headers, body=body, timeout=timeout, limit=limit)
+    except PeerUnreachable:
+        limit.check()
+        raise
+
+
+def _answer(
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    timeout: Timeout,
+    limit: Deadline,
 ) -> Answer:
     try:
         with session.request(
@@ -165,7 +203,7 @@ def _exchange(
             allow_redirects=False,
             stream=True,
         ) as response:
-            return Answer(response.status_code, CaseInsensitiveDict(response.headers), _read(response))
+            return Answer(response.status_code, CaseInsensitiveDict(response.headers), _read(response, limit))
     except _BAD_ADDRESS:
         raise PeerForbiddenAddress(f"{url[:100]!r} is not a valid web address. Correct it.") from None
     except requests.exceptions.SSLError as error:
@@ -185,8 +223,7 @@ def _exchange(
         raise PeerUnreachable(f"The peer cannot be reached: {reason}. {advice}") from None
 
 
-def _read(response: requests.Response) -> bytes:
-    deadline = time.monotonic() + MAX_BODY_SECONDS
+def _read(response: requests.Response, limit: Deadline) -> bytes:
     parts: list[bytes] = []
     size = 0
     # read1 returns what one receive brought; read would wait until a whole block has trickled in.
@@ -195,8 +232,9 @@ def _read(response: requests.Response) -> bytes:
         size += len(part)
         if size > MAX_BYTES:
             raise PeerGarbage(f"The peer's answer is larger than {MAX_BYTES // 1024 // 1024} MB.")
-        if time.monotonic() > deadline:
-            raise PeerUnreachable(f"The peer's answer was not complete after {MAX_BODY_SECONDS:.0f} seconds.")
+        limit.check()
+    # The end of the connection is ours then, not that of the answer.
+    limit.check()
     return b"".join(parts)
 
 

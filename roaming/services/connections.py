@@ -12,7 +12,7 @@ from roaming.choices import InterfaceRole, PlatformState
 from roaming.models import PlatformEndpoint, PlatformRole, RoamingPlatform
 from roaming.ocpi.errors import InvalidParameters, OcpiError
 from roaming.services.peers import Offer
-from roaming.services.tokens import GRACE, hash_token
+from roaming.services.tokens import ANNOUNCED, GRACE, hash_token
 
 ROLE_LENGTH = 10
 IDENTIFIER_LENGTH = 40
@@ -50,13 +50,15 @@ def party_mismatch(platform: RoamingPlatform, credentials: dict[str, Any]) -> st
 def announce_token(platform: RoamingPlatform) -> str:
     """A fresh token, valid at once: the peer calls us back with it before it answers our request."""
     token = new_secret()
-    RoamingPlatform.objects.filter(pk=platform.pk).update(next_server_token_hash=hash_token(token))
+    RoamingPlatform.objects.filter(pk=platform.pk).update(
+        next_server_token_hash=hash_token(token), next_server_token_until=timezone.now() + ANNOUNCED
+    )
     return token
 
 
 def withdraw_token(platform: RoamingPlatform, token: str) -> None:
     announced = RoamingPlatform.objects.filter(pk=platform.pk, next_server_token_hash=hash_token(token))
-    announced.update(next_server_token_hash="")
+    announced.update(next_server_token_hash="", next_server_token_until=None)
 
 
 def store_registration(
@@ -111,6 +113,7 @@ def _connection(
         "client_token_encrypted": encrypt(credentials["token"]),
         "server_token_hash": hash_token(server_token),
         "next_server_token_hash": "",
+        "next_server_token_until": None,
         "last_error": "",
         "last_error_at": None,
     }
@@ -162,6 +165,7 @@ def forget(platform: RoamingPlatform) -> None:
             registration_token_hash="",
             server_token_hash="",
             next_server_token_hash="",
+            next_server_token_until=None,
             previous_server_token_hash="",
             previous_server_token_until=None,
             last_error="",

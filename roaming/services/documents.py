@@ -21,6 +21,7 @@ from roaming.choices import Module, PlatformType
 from roaming.models import Document, RoamingPlatform, RoamingProfile
 from roaming.ocpi.types import format_datetime
 from roaming.services import exposure, hub, push, rendering
+from roaming.services.document_checks import problem_of
 from roaming.services.exposure import Exposure
 from tariffs.choices import TariffStatus, TariffType
 from tariffs.models import RoamingTariff, TariffVersion
@@ -100,13 +101,15 @@ def freeze_cdr(cdr_id: int) -> None:
     """Writes the document of a CDR once; it is sent until the platform has acknowledged it."""
     cdr = CDR.objects.select_related("session__tariff_version", "credited").get(pk=cdr_id)
     platform = RoamingPlatform.objects.filter(peer_id=cdr.session.peer_id).first()
-    if platform is None or _documents(platform, Module.CDRS).filter(source_id=cdr.pk).exists():
+    if platform is None or _documents(platform, Module.CDRS).filter(source_id=cdr.pk, problem="").exists():
         return
     body = rendering.cdr(cdr, for_terminals=platform.type == PlatformType.PTP)
-    document = Document.objects.create(
-        platform=platform, module=Module.CDRS, source_id=cdr.pk, last_updated=cdr.created_at, **_keys(body)
+    problem = problem_of(Module.CDRS, body)
+    values = {**_keys(body), "last_updated": cdr.created_at, "problem": problem, "is_deleted": bool(problem)}
+    document, _ = Document.objects.update_or_create(
+        platform=platform, module=Module.CDRS, source_id=cdr.pk, defaults=values
     )
-    if hub.may_send(platform, document):
+    if not problem and hub.may_send(platform, document):
         push.enqueue(platform, Module.CDRS, document.path, sequence=_session_sequence(cdr.session))
 
 
@@ -163,7 +166,7 @@ def _refresh_locations(platform: RoamingPlatform, location_ids: Collection[int])
     for location_id in sorted(location_ids):
         area = areas.get(location_id)
         old = known.get(location_id)
-        body = None if area is None else _location_body(platform, area, profiles, tariffs, old)
+        body = None if area is None else location_body(platform, area, profiles, tariffs, old)
         if body is None and old is not None:
             body = {**old.body, "evses": [rendering.removed(evse) for evse in old.body.get("evses", [])]}
         if body is None:
@@ -173,7 +176,7 @@ def _refresh_locations(platform: RoamingPlatform, location_ids: Collection[int])
             push.enqueue_state(platform, Module.LOCATIONS, document.path, sequence=INFRASTRUCTURE)
 
 
-def _location_body(
+def location_body(
     platform: RoamingPlatform,
     area: Location,
     profiles: dict[int, RoamingProfile],
@@ -234,18 +237,28 @@ def _store(
     )
     now = timezone.now()
     stamped = stamp(body, old.body if old and not old.is_deleted else None, format_datetime(now))
-    if old is None:
-        return (
-            Document.objects.create(
-                platform=platform, module=module, source_id=source_id, last_updated=now, **_keys(stamped)
-            ),
-            True,
-        )
-    if stamped == old.body and not old.is_deleted:
+    if old is not None and stamped == old.body and not old.is_deleted and not old.problem:
         return old, False
-    old.body, old.last_updated, old.is_deleted = stamped, now, False
-    old.save(update_fields=["body", "last_updated", "is_deleted"])
-    return old, True
+    problem = problem_of(module, stamped)
+    if old is None:
+        values = {**_keys(stamped), "last_updated": now, "problem": problem, "is_deleted": bool(problem)}
+        return Document.objects.create(platform=platform, module=module, source_id=source_id, **values), not problem
+    if problem:
+        return _keep(old, stamped, problem), False
+    has_news = stamped != old.body or old.is_deleted
+    old.body, old.is_deleted, old.problem = stamped, False, ""
+    old.last_updated = now if has_news else old.last_updated
+    old.save(update_fields=["body", "last_updated", "is_deleted", "problem"])
+    return old, has_news
+
+
+def _keep(old: Document, new: Json, problem: str) -> Document:
+    """The partner goes on with what it had, if it ever had anything: what follows would be refused."""
+    old.problem = problem
+    if old.is_deleted:
+        old.body = new
+    old.save(update_fields=["body", "problem"])
+    return old
 
 
 NESTED = {"evses": "uid", "connectors": "id"}
@@ -282,3 +295,10 @@ def request_refresh() -> None:
     """Has everything rendered again for every platform, in turn with all other changes."""
     with transaction.atomic():
         outbox.record("settings", 0)
+
+
+def render_again(document: Document) -> None:
+    """Staff has corrected what made it unfit: has it rendered anew, in turn with all other changes."""
+    topics = {Module.LOCATIONS: "location", Module.TARIFFS: "tariff", Module.SESSIONS: "session", Module.CDRS: "cdr"}
+    with transaction.atomic():
+        outbox.record(topics[Module(document.module)], document.source_id)

@@ -15,16 +15,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Value
 from django.utils import timezone
 
+from infrastructure.background import BackgroundWriter
 from roaming.choices import Direction
 from roaming.models import Message, RoamingPlatform
 from roaming.ocpi.exchange import Exchange, Observer, Subject, subject_of, without_owner
 from roaming.ocpi.headers import decode_tokens
 from roaming.ocpi.masking import mask, mask_identity, plain_text
-from roaming.services.background import BackgroundWriter
 
 # Characters kept of a body. A page that we list can be read object by object under Documents.
 MAX_BODY = 64 * 1024
-MAX_LIST = 16 * 1024
+MAX_LIST = 4 * 1024
 # Read beyond the cut, so that what is masked is not cut in its middle.
 _MARGIN = 4 * 1024
 MAX_WAITING = 5_000

@@ -14,7 +14,7 @@ from roaming.ocpi.client import DEFAULT_TIMEOUT, OcpiClient
 from roaming.ocpi.errors import PeerError, PeerRefused
 from roaming.ocpi.exchange import Subject
 from roaming.ocpi.headers import Routing
-from roaming.ocpi.transport import Timeout
+from roaming.ocpi.transport import MAX_SECONDS, Timeout
 from roaming.ocpi.versions import Endpoints, fetch_endpoints
 from roaming.services import messages
 
@@ -49,6 +49,7 @@ def client_for(
     routing: bool = True,
     addressee: tuple[str, str] | None = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
+    max_seconds: float = MAX_SECONDS,
     subject: Subject | None = None,
 ) -> OcpiClient:
     """A client that calls the platform as one of our parties (default: its first profile).
@@ -65,6 +66,7 @@ def client_for(
         encode_token=platform.encode_token,
         routing=_routing(platform, own_country, own_party, addressee) if routing else None,
         timeout=timeout,
+        max_seconds=max_seconds,
         platform=platform,
         subject=subject,
     )
@@ -76,6 +78,7 @@ def client_with(
     encode_token: bool,
     routing: Routing | None = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
+    max_seconds: float = MAX_SECONDS,
     platform: RoamingPlatform | None = None,
     subject: Subject | None = None,
 ) -> OcpiClient:
@@ -87,6 +90,7 @@ def client_with(
         allow_private=settings.PEERS_ALLOW_PRIVATE_ADDRESSES,
         require_https=settings.PEERS_REQUIRE_HTTPS,
         timeout=timeout,
+        max_seconds=max_seconds,
         observe=messages.observer(platform, subject),
     )
 

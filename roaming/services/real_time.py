@@ -125,6 +125,7 @@ def _client(inquiry: Inquiry) -> OcpiClient:
         own_party=inquiry.place.location.party_id,
         addressee=_addressee(inquiry),
         timeout=(PATIENCE, PATIENCE),
+        max_seconds=PATIENCE,
     )
 
 

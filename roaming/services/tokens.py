@@ -5,20 +5,22 @@ Only keyed hashes are stored and looked up, so no comparison can leak a token by
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
-
-from django.db.models import Q
-from django.utils import timezone
+from typing import Any, NamedTuple
 
 from infrastructure.secrets import encrypt, keyed_hash, new_secret
 from roaming.choices import PlatformState
 from roaming.models import RoamingPlatform
 from roaming.ocpi.errors import Unauthorized
 from roaming.ocpi.headers import decode_tokens
+from roaming.services import callers
+from roaming.services.callers import Besides
 
 # How long a replaced token still works: the answer that carries the new one may be lost, and 2.2.1 has no
 # other way back in.
 GRACE = timedelta(hours=1)
+# How long a token that we announced works although the partner never confirmed it: it may know only that one by
+# now, and staff need time to update the credentials again.
+ANNOUNCED = timedelta(days=1)
 TOKEN_LENGTH = 64
 PURPOSE = "ocpi-server-token"
 
@@ -46,29 +48,31 @@ def hash_token(token: str) -> str:
 
 def platform_for(authorization: str | None) -> Caller:
     """The platform whose token an Authorization header carries, in one query. Unauthorized when there is none."""
+    return caller_and(authorization, Besides())[0]
+
+
+def caller_and(authorization: str | None, besides: Besides) -> tuple[Caller, tuple[Any, ...]]:
+    """The same, and what else was asked in its query."""
     candidates = decode_tokens(authorization)
     if not candidates:
         raise Unauthorized("Authorization header with 'Token <Base64 of the credentials token>' required.")
     tokens = {hash_token(token): token for token in candidates}
-    platform = _find(list(tokens))
+    platform, found = callers.find(list(tokens), besides)
     if platform is None:
         raise Unauthorized("Unknown token.")
+    return _caller(platform, tokens), found
+
+
+def _caller(platform: RoamingPlatform, tokens: dict[str, str]) -> Caller:
     if platform.server_token_hash in tokens:
         _end_grace(platform)
         return Caller(platform, TokenKind.REGISTERED, tokens[platform.server_token_hash])
     if platform.registration_token_hash in tokens:
         return Caller(platform, TokenKind.REGISTRATION, tokens[platform.registration_token_hash])
     other = {platform.next_server_token_hash, platform.previous_server_token_hash} & set(tokens)
-    return Caller(platform, TokenKind.REGISTERED, tokens[other.pop()])
-
-
-def _find(hashes: list[str]) -> RoamingPlatform | None:
-    return RoamingPlatform.objects.filter(
-        Q(server_token_hash__in=hashes)
-        | Q(next_server_token_hash__in=hashes)
-        | Q(registration_token_hash__in=hashes)
-        | Q(previous_server_token_hash__in=hashes, previous_server_token_until__gt=timezone.now())
-    ).first()
+    # During our first handshake the partner may read what we offer, and no more.
+    kind = TokenKind.REGISTERED if platform.is_registered else TokenKind.REGISTRATION
+    return Caller(platform, kind, tokens[other.pop()])
 
 
 def _end_grace(platform: RoamingPlatform) -> None:

@@ -81,8 +81,11 @@ class OcpiView(APIView):
             queryset = queryset.filter(last_updated__lt=page.date_to)
         total = queryset.count()
         rows = queryset.order_by("created_at", "pk")[page.offset : page.offset + page.limit]
-        url = f"{settings.PUBLIC_URL}{self.request.path}"
-        return self.ok([render(row) for row in rows], headers=page_headers(url, params, page, total))
+        return self.ok([render(row) for row in rows], headers=page_headers(self.address(), params, page, total))
+
+    def address(self) -> str:
+        """Of this request, absolute and without query."""
+        return f"{settings.PUBLIC_URL}{self.request.path}"
 
     # Requests
 
@@ -117,12 +120,16 @@ class OcpiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if not self.is_configuration:
             self.routing = Routing.from_headers(request.headers)
-        self.caller = platform_for(request.headers.get("Authorization"))
+        self.caller = self.identify(request)
         request.META[PLATFORM] = self.caller.platform.pk
         if self.caller.kind == TokenKind.REGISTRATION and not self.accepts_registration_token:
             raise Unauthorized("A registration token is good for versions and credentials only.")
         if self.routing.to_country or self.routing.to_party:
             self._check_addressee()
+
+    def identify(self, request: Request) -> Caller:
+        """Raises Unauthorized."""
+        return platform_for(request.headers.get("Authorization"))
 
     def _check_addressee(self) -> None:
         country, party = self.routing.to_country, self.routing.to_party

@@ -1,3 +1,4 @@
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,7 +14,7 @@ class SessionListView(DocumentListView):
 
     module = Module.SESSIONS
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         if not request.query_params.get("date_from"):
             raise InvalidParameters("date_from: is required")
         return super().get(request)

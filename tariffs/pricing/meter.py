@@ -16,7 +16,10 @@ _MILLISECOND = 1000
 
 
 class Meter:
-    """Energy since `start`; before the first reading and after the last one the register stands still."""
+    """Energy since `start`; before the first reading and after the last one the register stands still.
+
+    Two registers at one instant are a jump: what it adds belongs to the time after it, or to the end.
+    """
 
     __slots__ = ("_base", "_instants", "_registers")
 
@@ -24,11 +27,15 @@ class Meter:
         _check(readings)
         self._instants = [instant for instant, _ in readings]
         self._registers = [register for _, register in readings]
-        self._base = self._register_at(start)
+        self._base = self._register_before(start)
 
-    def consumed_at(self, instant: datetime) -> Decimal:
-        """Wh since the start, unrounded."""
+    def consumed_until(self, instant: datetime) -> Decimal:
+        """Wh since the start, unrounded, with a jump at this instant."""
         return self._register_at(instant) - self._base
+
+    def consumed_before(self, instant: datetime) -> Decimal:
+        """Wh since the start, unrounded, without a jump at this instant."""
+        return self._register_before(instant) - self._base
 
     def reached_at(self, watt_hours: Decimal) -> datetime | None:
         """The first millisecond at which so many Wh are consumed; None if they never are."""
@@ -41,6 +48,12 @@ class Meter:
         span = (self._instants[after] - self._instants[before]) // _MICROSECOND
         milliseconds = -(-int(span * share) // _MILLISECOND)
         return self._instants[before] + timedelta(milliseconds=milliseconds)
+
+    def _register_before(self, instant: datetime) -> Decimal:
+        """The first of several registers of this instant."""
+        first = bisect_left(self._instants, instant)
+        is_read = first < len(self._instants) and self._instants[first] == instant
+        return self._registers[first] if is_read else self._register_at(instant)
 
     def _register_at(self, instant: datetime) -> Decimal:
         if not self._instants:

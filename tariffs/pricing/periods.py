@@ -161,7 +161,11 @@ class _Session:
         return inside or [(self.begin, ZERO)]
 
     def kwh_at(self, instant: datetime) -> Decimal:
-        return whole_watt_hours(self.meter.consumed_at(instant)) / WATT_HOURS_PER_KWH
+        return whole_watt_hours(self.meter.consumed_before(instant)) / WATT_HOURS_PER_KWH
+
+    @property
+    def total_kwh(self) -> Decimal:
+        return whole_watt_hours(self.meter.consumed_until(self.end)) / WATT_HOURS_PER_KWH
 
     def phase_at(self, instant: datetime) -> _Phase:
         if instant < self.start:
@@ -228,7 +232,7 @@ def _steps(session: _Session) -> list[_Step]:
 
 
 def _periods(steps: list[_Step], session: _Session) -> list[ChargingPeriod]:
-    final = _Step(session.end, max(steps[-1].kwh, session.kwh_at(session.end)), steps[-1].phase)
+    final = _Step(session.end, max(steps[-1].kwh, session.total_kwh), steps[-1].phase)
     seconds = dict.fromkeys(_Phase, ZERO)
     periods = []
     for step, following in pairwise([*steps, final]):

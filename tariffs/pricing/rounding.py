@@ -34,6 +34,11 @@ def money_unit(currency: str) -> Decimal:
     return _ONE.scaleb(-_MINOR_UNITS.get(currency.upper(), 2))
 
 
+def currencies_with_decimals(decimals: int) -> tuple[str, ...]:
+    """ISO 4217 codes with so many decimals, other than the usual two: for rounding in the database."""
+    return tuple(code for code, number in _MINOR_UNITS.items() if number == decimals)
+
+
 def money(amount: Decimal, currency: str) -> Decimal:
     """Round an amount half up to the decimals of an ISO 4217 currency."""
     return amount.quantize(money_unit(currency), ROUND_HALF_UP)

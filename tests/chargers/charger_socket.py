@@ -67,13 +67,13 @@ class ChargerSocket(ApplicationCommunicator):
     async def send(self, frame: str) -> None:
         await self.send_input({"type": "websocket.receive", "text": frame})
 
-    async def post(self, action: str, **payload: Any) -> str:
+    async def post(self, action: str, /, **payload: Any) -> str:
         """Sends a request without waiting for its answer; gives its id."""
         unique_id = f"c{next(self._ids)}"
         await self.send(json.dumps([2, unique_id, action, payload]))
         return unique_id
 
-    async def ask(self, action: str, **payload: Any) -> dict[str, Any]:
+    async def ask(self, action: str, /, **payload: Any) -> dict[str, Any]:
         """Sends a request; gives the payload of its CALLRESULT."""
         unique_id = await self.post(action, **payload)
         frame = await self.frame()

@@ -97,6 +97,7 @@ def make_active(
 ) -> ChargingSession:
     """A session that the charger has accepted and started `ago`."""
     session = make_pending(connector, **changes)
+    ChargingSession.objects.filter(pk=session.pk).update(created_at=timezone.now() - ago - minutes(1))
     OutgoingCall.objects.filter(session=session).update(state="SENT")
     calls.finish_call(session.calls.get().pk, calls.CallResult.ACCEPTED, {"status": "Accepted"})
     start(session, timezone.now() - ago)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from chargers.choices import CallState, SessionStatus, StopReason
 from chargers.models import CDR, ChargingSession
-from chargers.services import progress, sessions
+from chargers.services import progress, settling
 from chargers.services.commands import request_start
 from chargers.services.events import StatusChanged
 from chargers.services.status import record_status
@@ -47,10 +47,10 @@ def wait_out_the_grace() -> None:
 
 def test_it_is_ended_with_its_last_reading_after_a_grace(session):
     report_free(session)
-    sessions.end_lost_sessions()
+    settling.end_lost_sessions()
     assert reread(session).status == SessionStatus.ACTIVE
     wait_out_the_grace()
-    sessions.end_lost_sessions()
+    settling.end_lost_sessions()
     session = reread(session)
     assert (session.status, session.stop_reason) == (SessionStatus.COMPLETED, StopReason.CHARGER)
     assert CDR.objects.get().total_energy == Decimal(2)
@@ -59,7 +59,7 @@ def test_it_is_ended_with_its_last_reading_after_a_grace(session):
 def test_a_late_stop_changes_nothing(session):
     report_free(session)
     wait_out_the_grace()
-    sessions.end_lost_sessions()
+    settling.end_lost_sessions()
     end(session, timezone.now(), 9000)
     assert CDR.objects.get().total_energy == Decimal(2)
 
@@ -68,7 +68,7 @@ def test_a_stop_within_the_grace_counts(session):
     report_free(session)
     end(session, timezone.now(), 3000)
     wait_out_the_grace()
-    sessions.end_lost_sessions()
+    settling.end_lost_sessions()
     assert CDR.objects.get().total_energy == Decimal(3)
 
 
@@ -76,7 +76,7 @@ def test_meter_values_show_that_it_goes_on(session):
     report_free(session)
     report(session, 2500)
     wait_out_the_grace()
-    sessions.end_lost_sessions()
+    settling.end_lost_sessions()
     assert reread(session).status == SessionStatus.ACTIVE
 
 

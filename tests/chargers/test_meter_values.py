@@ -32,6 +32,21 @@ def test_phases_are_added_when_there_is_no_total():
     assert read(*phases, {**register, "value": "299"})[0].register_wh == 299
 
 
+def test_phases_against_neutral_are_added_too():
+    assert read(*[{"value": "100", "phase": phase} for phase in ("L1-N", "L2-N", "L3-N")])[0].register_wh == 300
+
+
+def test_the_register_of_the_outlet_counts_wherever_it_stands():
+    inlet = {"value": "1100", "location": "Inlet"}
+    assert read(inlet, {"value": "1000", "location": "Outlet"})[0].register_wh == 1000
+    assert read(inlet, {"value": "900"})[0].register_wh == 900
+    assert read(inlet)[0].register_wh == 1100
+
+
+def test_single_phases_between_phases_are_no_register():
+    assert read({"value": "100", "phase": "L1-L2"}) == ()
+
+
 @pytest.mark.parametrize(
     "sample",
     [

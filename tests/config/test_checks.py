@@ -24,6 +24,7 @@ def installation(settings: Settings) -> Callable[..., list[str]]:
             "FIELD_ENCRYPTION_KEYS": [Fernet.generate_key().decode()],
             "HAS_PUBLIC_HOST": True,
             "PUBLIC_URL": "https://charging.example.com",
+            "FORWARDED_ALLOW_IPS": ["10.0.0.1"],
             "OUTBOX_CONSUMERS": {},
         }
         for name, value in {**sound, **changes}.items():
@@ -65,6 +66,11 @@ def test_refuses(installation: Callable[..., list[str]], changes: dict[str, Any]
 )
 def test_refuses_a_public_url_that_is_no_base(installation: Callable[..., list[str]], url: str) -> None:
     assert installation(PUBLIC_URL=url) == ["plugtill.E007"]
+
+
+def test_https_without_a_known_proxy_is_a_warning(installation: Callable[..., list[str]]) -> None:
+    assert installation(FORWARDED_ALLOW_IPS=[]) == ["plugtill.W001"]
+    assert installation(FORWARDED_ALLOW_IPS=[], PUBLIC_URL="http://charging.example.com") == []
 
 
 def test_debug_needs_no_public_host(installation: Callable[..., list[str]]) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from config import health
 from infrastructure.services import pulse
-from infrastructure.tasks import note_pulse
+from infrastructure.tasks import note_peers_pulse, note_pulse
 from roaming.models import Push
 from tests.roaming.factories import PlatformFactory
 
@@ -19,19 +19,22 @@ TOKEN = "a-token-of-the-monitor"
 @pytest.fixture(autouse=True)
 def alive(fresh_cache):
     note_pulse()
+    note_peers_pulse()
 
 
 def test_ready_when_database_cache_and_background_answer(client):
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json()["checks"] == {"database": "ok", "cache": "ok", "background": "ok"}
+    assert answer.json()["checks"] == {"database": "ok", "cache": "ok", "worker of work": "ok", "worker of peers": "ok"}
 
 
 def test_not_ready_without_a_pulse_of_late(client, monkeypatch):
-    monkeypatch.setattr(pulse, "last_pulse", lambda: timezone.now() - timedelta(minutes=5))
+    monkeypatch.setattr(
+        pulse, "last_pulse", lambda queue: timezone.now() - timedelta(minutes=5 if queue == pulse.PEERS else 0)
+    )
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert "beat or the worker" in answer.json()["checks"]["background"]
+    assert "beat or the worker" in answer.json()["checks"]["worker of peers"]
 
 
 def test_not_ready_while_the_cache_is_away(client, monkeypatch):
@@ -74,4 +77,4 @@ def test_metrics_tell_the_state_of_the_installation(settings):
     assert 'plugtill_pushes{platform="PTP1",state="PENDING"} 1.0' in lines
     assert "plugtill_connected_chargers 0.0" in lines
     assert 'plugtill_sessions{status="ACTIVE"} 0.0' in lines
-    assert any(line.startswith("plugtill_background_pulse_timestamp_seconds 1") for line in lines)
+    assert any(line.startswith('plugtill_background_pulse_timestamp_seconds{queue="peers"} 1') for line in lines)

@@ -187,7 +187,10 @@ class Stage:
     def begin(
         self, evse: int, *, ago: timedelta = timedelta(0), peer: Peer | None = None, wh: int = 1000, **changes: Any
     ) -> Run:
-        """Starts by command, and the charger's transaction began so long ago."""
+        """Starts by command, and the charger's transaction began so long ago, which it tells only now.
+
+        Nothing begins before it was commanded, so the command was given so long ago, too.
+        """
         partner, reference = (peer or self.ptp).partner, self.reference()
         answer = self.command(evse, reference, peer=peer, **changes)
         assert answer.data["result"] == "ACCEPTED", answer.raw
@@ -195,9 +198,16 @@ class Stage:
         assert self.result(reference, peer).body["result"] == "ACCEPTED"
         tag = self.charger.wait("RemoteStartTransaction", connectorId=evse, count=self._starts(evse))["idTag"]
         began = self.now() - ago
+        if ago:
+            self._backdate_command(reference, began)
         transaction = self.charger.start(evse, tag, began, wh)
         pushed = partner.wait("PUT", "/2.2.1/sessions", authorization_reference=reference)
         return Run(reference, evse, transaction, pushed.body, began)
+
+    def _backdate_command(self, reference: str, at: datetime) -> None:
+        statement = "UPDATE chargers_chargingsession SET created_at = %s WHERE authorization_reference = %s"
+        # As Django writes it to SQLite.
+        assert self.plugtill.execute(statement, at.strftime("%Y-%m-%d %H:%M:%S"), reference) == 1
 
     def _starts(self, evse: int) -> int:
         return len(self.charger.called("RemoteStartTransaction", connectorId=evse)) or 1

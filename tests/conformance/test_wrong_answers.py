@@ -11,7 +11,6 @@ import pytest
 
 from roaming.choices import InterfaceRole, Module, PlatformType, PushState
 from roaming.models import Document, PlatformEndpoint, Pull, Push, RoamingPlatform
-from roaming.ocpi import transport
 from roaming.services import pulls, push
 from roaming.services.peers import client_for
 from tests.roaming.factories import RegisteredPlatformFactory, make_role
@@ -147,7 +146,7 @@ class Peer:
 @pytest.fixture
 def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
     """With the patience of a test."""
-    monkeypatch.setattr(transport, "MAX_BODY_SECONDS", 0.2)
+    monkeypatch.setitem(client_for.__kwdefaults__, "max_seconds", 1.0)
     monkeypatch.setitem(client_for.__kwdefaults__, "timeout", (1.0, 0.3))
     running = Peer()
     yield running

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+import psycopg
 import requests
 from cryptography.fernet import Fernet
 
@@ -104,6 +106,18 @@ class PlugtillProcess:
         )
         assert result.returncode == 0, f"manage.py {' '.join(arguments)} failed:\n{result.stderr}"
         return result.stdout
+
+    def execute(self, statement: str, *values: str) -> int:
+        """Changes rows of the running Plugtill by SQL with `%s` in UTC, faster than `manage`; how many it changed."""
+        if "DATABASE_URL" in self.environment:
+            with psycopg.connect(self.environment["DATABASE_URL"], options="-c TimeZone=UTC") as server:
+                return server.execute(statement.encode(), values).rowcount
+        file = sqlite3.connect(self._folder / "data" / "plugtill.sqlite3", timeout=30)
+        try:
+            with file:
+                return file.execute(statement.replace("%s", "?"), values).rowcount
+        finally:
+            file.close()
 
     def _own_variables(self) -> dict[str, str]:
         variables = {

@@ -7,7 +7,7 @@ from tests.e2e.cast import GARAGE_1, MOTORWAY, Cast, Charger
 from tests.e2e.settlement import cents, settle_once
 
 # So fast that the blocked 25 EUR are reached after seconds.
-FAST_KW = 400
+FAST_KW, USUAL_KW = 2400, 150
 AGES_AGO = "2020-01-01T00:00:00.000Z"
 
 
@@ -44,6 +44,7 @@ def test_we_stop_before_the_cost_exceeds_what_was_blocked(cast: Cast) -> None:
     cast.charger(MOTORWAY).post("/power", connector=MOTORWAY.outlet, kw=FAST_KW)
     tap = cast.tap(MOTORWAY)
     settled = settle_once(cast, tap["authorization_reference"])
+    cast.charger(MOTORWAY).post("/power", connector=MOTORWAY.outlet, kw=USUAL_KW)
     assert settled.amount <= Decimal(str(tap["amount"])) == 25
     assert settled.cdr["remark"] == "Stopped by us at the pre-authorised amount."
     assert "Ended automatically at the pre-authorised amount." in settled.page

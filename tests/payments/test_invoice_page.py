@@ -1,7 +1,10 @@
+from dataclasses import fields
 from decimal import Decimal
+from string import Formatter
 from typing import Any
 
 import pytest
+import segno
 from django.urls import reverse
 
 from chargers.choices import SessionStatus, StopReason
@@ -9,6 +12,7 @@ from payments.models import Invoice
 from payments.services.advices import match_advice, receive_advice
 from payments.services.invoices import open_invoice
 from payments.services.peers import invoice_base_url
+from payments.texts import LANGUAGES, Texts
 from payments.views.invoices import BUDGET, COST_OF_A_MISS
 from tests.payments import factories
 
@@ -118,10 +122,98 @@ def test_a_reference_may_contain_a_slash(client: Any, platform: Any, evse: Any) 
     assert client.get(BASE + "pp/T1/7/").status_code == 200
 
 
-def test_the_language_of_the_browser_does_not_mix_into_the_english_text(client: Any, invoice: Invoice) -> None:
-    page = client.get(PAGE, headers={"Accept-Language": "de"})
-    assert "1 March 2024" in page.content.decode()
-    assert page.headers["Content-Language"] == "en"
+@pytest.mark.parametrize(
+    ("header", "language", "words"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "de", ["Rechnung", "1. März 2024", "20 kWh × 0,49 EUR/kWh", "50,00 EUR"]),
+        ("fr", "fr", ["Facture", "1 mars 2024", "9,80", "TVA"]),
+        ("nl-BE", "nl", ["Factuur", "1 maart 2024", "Btw"]),
+        ("sl", "sl", ["Račun", "1. 3. 2024", "DDV"]),
+        ("zh;q=0.9, it;q=0.8, nl;q=0.1", "nl", ["Factuur"]),
+        ("xx", "en", ["Invoice", "1 March 2024"]),
+    ],
+)
+def test_the_page_speaks_the_language_of_the_browser(
+    client: Any, invoice: Invoice, header: str, language: str, words: list[str]
+) -> None:
+    page = client.get(PAGE, headers={"Accept-Language": header})
+    html = page.content.decode()
+    assert [word for word in words if word not in html] == []
+    assert page.headers["Content-Language"] == language
+    assert "Accept-Language" in page.headers["Vary"]
+    assert f'<html lang="{language}">' in html
+
+
+def test_a_browser_without_a_language_gets_the_operators(client: Any, operator: Any, invoice: Invoice) -> None:
+    operator.languages = "sl, en"
+    operator.save()
+    assert "Račun" in client.get(PAGE).content.decode()
+
+
+def test_the_driver_may_choose_another_language(client: Any, invoice: Invoice) -> None:
+    page = client.get(PAGE + "?lang=fr", headers={"Accept-Language": "de"})
+    assert "Facture" in page.content.decode()
+    assert 'href="?lang=de"' in page.content.decode()
+
+
+def test_messages_are_in_the_language_of_the_browser(client: Any, platform: Any) -> None:
+    page = client.get(BASE + "unknown", headers={"Accept-Language": "de"})
+    assert "Rechnung nicht gefunden" in page.content.decode()
+
+
+def test_every_language_fills_the_same_places() -> None:
+    def places(value: Any) -> Any:
+        if isinstance(value, str):
+            return sorted(name for _, name, _, _ in Formatter().parse(value) if name)
+        return sorted(value) if isinstance(value, dict) else len(value)
+
+    names = [one.name for one in fields(Texts) if one.name not in ("style", "name")]
+    english = {name: places(getattr(LANGUAGES["en"], name)) for name in names}
+    for texts in LANGUAGES.values():
+        assert {name: places(getattr(texts, name)) for name in names} == english
+
+
+def test_amounts_are_grouped_as_the_language_does() -> None:
+    written = {language: texts.style.number("-1234567.50") for language, texts in LANGUAGES.items()}
+    assert written["en"] == "-1,234,567.50"
+    assert written["de"] == "-1.234.567,50"
+    assert written["fr"] == "-1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567,50"
+
+
+def test_the_page_carries_its_own_address_as_a_code_to_scan(
+    client: Any, invoice: Invoice, platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = segno.make
+    addresses: list[str] = []
+    monkeypatch.setattr(segno, "make", lambda text, **options: addresses.append(text) or made(text, **options))
+    assert "<svg" in client.get(PAGE).content.decode()
+    assert addresses == [invoice_base_url(platform) + factories.REFERENCE]
+
+
+def test_the_cdrs_id_and_the_number_lead_to_the_invoice_too(client: Any, invoice: Invoice) -> None:
+    for name in (invoice.number, invoice.cdr.uid):
+        assert invoice.number in client.get(BASE + name).content.decode()
+
+
+def test_numbers_can_be_tried_as_seldom_as_wrong_references(client: Any, invoice: Invoice) -> None:
+    statuses = [client.get(BASE + invoice.number).status_code for _ in range(BUDGET // COST_OF_A_MISS + 1)]
+    assert (statuses[0], statuses[-1]) == (200, 429)
+
+
+def test_the_page_comes_while_the_cache_is_down(client: Any, invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        def add(self, *args: Any) -> None:
+            raise ConnectionError("Connection refused.")
+
+    monkeypatch.setattr("payments.views.invoices.cache", Away())
+    assert client.get(PAGE).status_code == 200
+    assert client.get(BASE + "unknown").status_code == 404
+
+
+def test_a_page_costs_few_queries(client: Any, invoice: Invoice, django_assert_num_queries: Any) -> None:
+    client.get(PAGE)
+    with django_assert_num_queries(2):
+        client.get(PAGE)
 
 
 def test_an_unknown_reference_is_a_plain_404(client: Any, platform: Any) -> None:

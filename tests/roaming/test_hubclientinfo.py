@@ -11,7 +11,7 @@ from config.demo import data
 from infrastructure import outbox
 from roaming.choices import PlatformType, PushState
 from roaming.models import ClientInfo, Document, Push
-from roaming.services import hub, push
+from roaming.services import hub, push, rendering
 from tests.chargers.factories import end, make_active, minutes
 from tests.roaming.client import client_with
 from tests.roaming.emsp import make_emsp, running_emsp, show_demo
@@ -126,7 +126,10 @@ def test_of_two_at_once_the_newer_one_remains(platform):
 def session(platform) -> ChargingSession:
     """A session of the hub's party DE-EMP, running."""
     token = {"country_code": "DE", "party_id": "EMP", "uid": "CARD", "type": "RFID", "contract_id": "C1"}
-    return make_active(peer_id=platform.peer_id, cdr_token=token)
+    session = make_active(peer_id=platform.peer_id, cdr_token=token)
+    session.place = rendering.cdr_location(session.connector)
+    session.save(update_fields=["place"])
+    return session
 
 
 def queued(platform) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from roaming.choices import Module
 from roaming.ocpi.pagination import DEFAULT_MAXIMUM
+from roaming.services.tokens import hash_token
 from tests.roaming.client import client_with
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
@@ -20,6 +21,13 @@ LISTS = {
     Module.SESSIONS: "2.2.1/sessions?date_from=2024-01-01T00:00:00Z",
     Module.CDRS: "2.2.1/cdrs",
 }
+
+
+@pytest.fixture
+def client_of_registration(platform):
+    platform.registration_token_hash = hash_token("a-registration-token")
+    platform.save(update_fields=["registration_token_hash"])
+    return client_with("a-registration-token")
 
 
 def data_of(client, path):
@@ -139,7 +147,7 @@ def test_a_malformed_page_is_2001(ocpi, query):
 @pytest.mark.parametrize("count", [1, 20])
 def test_a_page_costs_the_same_whatever_its_size(ocpi, platform, django_assert_num_queries, count):
     make_many(platform, count)
-    with django_assert_num_queries(3):  # token, count, page
+    with django_assert_num_queries(1):  # who asks, and the page
         assert len(data_of(ocpi, "2.2.1/locations")) == count
 
 
@@ -149,3 +157,34 @@ def test_two_platforms_see_each_its_own_rendering(platform, ocpi):
     DocumentFactory(platform=other, object_id="L1", body={"id": "L1", "name": "for the second"})
     assert data_of(ocpi, "2.2.1/locations/L1")["name"] == "for the first"
     assert data_of(client_with("second"), "2.2.1/locations/L1")["name"] == "for the second"
+
+
+def test_a_list_repeats_the_objects_as_they_are_stored(ocpi, platform):
+    body = {"id": "L1", "name": 'Göttlesbrunn "Süd" 50 %, {0} %(limit)s', "tax": 1.5, "open": True, "none": None}
+    document = DocumentFactory(platform=platform, object_id="L1", body=body)
+    assert data_of(ocpi, "2.2.1/locations") == [body]
+    document.body = {"id": "L1", "name": "Łódź\n☂"}
+    document.save(update_fields=["body"])
+    assert data_of(ocpi, "2.2.1/locations") == [document.body]
+
+
+@pytest.mark.parametrize("query", ["", "?limit=x", "?date_from=2025-01-01T00:00:00Z"])
+def test_a_stranger_is_told_nothing_about_the_list(client, platform, query):
+    DocumentFactory(platform=platform)
+    response = client.get(f"/ocpi/2.2.1/locations{query}", headers={"Authorization": "Token bm90LW91cnM="})
+    assert response.status_code == 401
+    assert "data" not in response.json() and "X-Total-Count" not in response
+
+
+def test_a_registration_token_pulls_nothing(platform, client_of_registration):
+    DocumentFactory(platform=platform)
+    response = client_of_registration.call("GET", "2.2.1/locations")
+    assert response.status_code == 401
+    assert "data" not in response.json()
+
+
+@pytest.mark.parametrize("query", ["", "?limit=1", "?offset=19", "?offset=99", "?date_from=2025-01-01T00:00:00Z"])
+def test_any_page_is_one_query(ocpi, platform, django_assert_num_queries, query):
+    make_many(platform, 20)
+    with django_assert_num_queries(1):
+        data_of(ocpi, f"2.2.1/locations{query}")

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import responses
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from infrastructure.secrets import encrypt
 from roaming.choices import Module, PlatformState, PlatformType, PushState
-from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
-from roaming.services import push
+from roaming.models import Document, PlatformEndpoint, Pull, Push, RoamingPlatform
+from roaming.services import push, push_outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -82,7 +83,7 @@ def test_a_delivered_push_is_done_and_the_platform_holds_what_was_sent(platform:
 @responses.activate
 def test_a_push_in_flight_is_not_sent_twice(platform: RoamingPlatform) -> None:
     row = session_push(platform)
-    assert push._claim(row.pk) is not None
+    assert push.claim(row.pk) is not None
     push.deliver(row.pk)
     assert len(responses.calls) == 0
 
@@ -179,7 +180,7 @@ def test_nothing_is_sent_to_a_platform_that_is_not_registered(platform: RoamingP
 
 def test_a_dead_workers_claim_is_released_by_the_sweep(platform: RoamingPlatform) -> None:
     row = session_push(platform)
-    push._claim(row.pk)
+    push.claim(row.pk)
     push.sweep()
     assert Push.objects.get().state == PushState.IN_FLIGHT
     Push.objects.update(claimed_at=timezone.now() - push.CLAIM_LIFETIME - timedelta(seconds=1))
@@ -189,7 +190,7 @@ def test_a_dead_workers_claim_is_released_by_the_sweep(platform: RoamingPlatform
 
 def test_a_released_claim_gives_way_to_newer_state(platform: RoamingPlatform) -> None:
     row = session_push(platform)
-    push._claim(row.pk)
+    push.claim(row.pk)
     push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
     push.release_all()
     row.refresh_from_db()
@@ -218,16 +219,95 @@ def test_a_discarded_push_is_not_sent_any_more(platform: RoamingPlatform) -> Non
     row = cdr_push(platform)
     push.discard(row)
     row.refresh_from_db()
-    assert (row.state, row.needs_operator) == (PushState.FAILED, False)
+    assert (row.state, row.needs_operator) == (PushState.DISCARDED, False)
 
 
 def test_a_slow_partner_never_takes_all_workers(platform: RoamingPlatform, settings: Any) -> None:
-    settings.WORKER_CONCURRENCY = 4
+    settings.PEER_CONCURRENCY = 8
     for number in range(3):
         document(platform, Module.SESSIONS, f"S{number}")
         push.enqueue_state(platform, Module.SESSIONS, f"AT/PLG/S{number}")
     first, second, third = Push.objects.order_by("pk").values_list("pk", flat=True)
-    assert push._claim(first) and push._claim(second)
-    assert push._claim(third) is None
+    assert push.claim(first) and push.claim(second)
+    assert push.claim(third) is None
     Push.objects.filter(pk=first).update(state=PushState.DONE)
-    assert push._claim(third)
+    assert push.claim(third)
+
+
+@pytest.mark.parametrize("seconds", [-3600, 30])
+def test_a_commands_result_that_staff_send_again_is_still_given_up(platform: RoamingPlatform, seconds: int) -> None:
+    given_up = timezone.now() + timedelta(seconds=seconds)
+    frozen = {"country_code": "AT", "party_id": "PLG", "body": {"result": "ACCEPTED"}}
+    ended = Push.objects.create(
+        platform=platform,
+        module=Module.COMMANDS,
+        object_id="uid",
+        method="POST",
+        url="http://127.0.0.1:9/response",
+        body=frozen,
+        state=PushState.FAILED,
+        give_up_at=given_up,
+    )
+    push.send_again(ended)
+    again = Push.objects.get(state=PushState.PENDING)
+    assert (again.method, again.url, again.body) == ("POST", "http://127.0.0.1:9/response", frozen)
+    assert again.give_up_at is not None
+    assert timezone.now() < again.give_up_at <= timezone.now() + push.LAST_CHANCE
+    push.sweep()
+    again.refresh_from_db()
+    assert again.state == PushState.PENDING
+
+
+def test_state_that_staff_send_again_is_given_up_in_time_and_a_cdr_never(platform: RoamingPlatform) -> None:
+    for row, is_kept in ((session_push(platform), False), (cdr_push(platform), True)):
+        Push.objects.filter(pk=row.pk).update(state=PushState.FAILED)
+        row.refresh_from_db()
+        push.send_again(row)
+        again = Push.objects.get(module=row.module, state=PushState.PENDING)
+        assert (again.give_up_at is None) is is_kept
+
+
+@responses.activate
+def test_each_attempt_is_recorded(platform: RoamingPlatform, admin_client: Any) -> None:
+    responses.post(CDR_URL, status=500)
+    responses.post(CDR_URL, json=OK, status=201)
+    row = cdr_push(platform)
+    push.deliver(row.pk)
+    push.send_again(Push.objects.get())
+    push.deliver(row.pk)
+    first, second = row.tries.all()
+    assert (first.number, first.method, first.url, first.http_status) == (1, "POST", CDR_URL, 500)
+    assert "fault of its own" in first.error
+    assert (second.number, second.http_status, second.error) == (2, 201, "")
+    assert first.correlation_id and first.correlation_id != second.correlation_id
+    page = admin_client.get(reverse("admin:roaming_push_change", args=[row.pk])).content.decode()
+    assert "fault of its own" in page
+
+
+def test_pauses_grow_to_a_bound_and_differ() -> None:
+    pauses = [[push_outcomes.pause_after(attempts) for _ in range(20)] for attempts in range(15)]
+    assert all(len(set(some)) > 1 for some in pauses)
+    assert all(max(some) < min(later) for some, later in zip(pauses[:8:2], pauses[2:8:2], strict=False))
+    assert max(max(some) for some in pauses) <= push_outcomes.LONGEST_BACKOFF * 1.2
+
+
+def test_pulls_count_in_a_partners_share_of_the_workers(platform: RoamingPlatform, settings: Any) -> None:
+    settings.PEER_CONCURRENCY = 8
+    for name in ("tokens", "terminals"):
+        Pull.objects.create(platform=platform, source=name, claimed_at=timezone.now())
+    row = session_push(platform)
+    assert push.claim(row.pk) is None
+    Pull.objects.filter(source="tokens").update(claimed_at=None)
+    assert push.claim(row.pk)
+
+
+def test_old_pushes_go_with_their_attempts_and_what_needs_a_decision_stays(platform: RoamingPlatform) -> None:
+    long_ago = timezone.now() - push.KEEP_FINISHED - timedelta(days=1)
+    ended = cdr_push(platform)
+    ended.tries.create(number=1, duration_ms=1)
+    Push.objects.update(state=PushState.DONE, finished_at=long_ago)
+    undecided = Push.objects.create(
+        platform=platform, module="x", object_id="y", state=PushState.FAILED, needs_operator=True, finished_at=long_ago
+    )
+    push.delete_finished()
+    assert list(Push.objects.all()) == [undecided]

@@ -222,7 +222,7 @@ def test_a_push_can_be_discarded(admin_client, platform):
     waiting = make_push(platform, needs_operator=True)
     run_action(admin_client, "discard", waiting)
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.needs_operator) == (PushState.FAILED, False)
+    assert (waiting.state, waiting.needs_operator) == (PushState.DISCARDED, False)
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ from urllib.request import Request, urlopen
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from infrastructure.models import OutboxEvent
 from infrastructure.secrets import decrypt, encrypt
 from roaming.choices import PlatformState
 from roaming.models import RoamingPlatform
 from roaming.ocpi.headers import encode_token
-from roaming.services import credentials, tokens
+from roaming.services import connections, credentials, tokens
 from tests.roaming.client import client_with
 from tests.roaming.factories import PlatformFactory, ProfileFactory, RegisteredPlatformFactory, make_role
 from tests.roaming.peer import FakePeer, envelope
@@ -202,7 +203,10 @@ def test_an_update_without_an_answer_keeps_both_tokens_valid(connected, peer):
 
 def test_call_backs_with_the_announced_token_do_not_end_the_present_one(connected):
     """The partner may still refuse the update after it called us back."""
-    RoamingPlatform.objects.filter(pk=connected.pk).update(next_server_token_hash=tokens.hash_token("announced"))
+    RoamingPlatform.objects.filter(pk=connected.pk).update(
+        next_server_token_hash=tokens.hash_token("announced"),
+        next_server_token_until=timezone.now() + tokens.ANNOUNCED,
+    )
     assert is_token_of_ours("announced")
     assert is_token_of_ours("ours")
 
@@ -261,3 +265,20 @@ def test_encrypted_tokens_are_what_is_sent(ready, peer):
     ready.refresh_from_db()
     credentials.register(ready)
     assert all(TOKEN_A in call.tokens for call in peer.requests)
+
+
+def test_a_token_announced_in_a_first_handshake_opens_versions_and_credentials_only(db):
+    platform = PlatformFactory()
+    token = connections.announce_token(platform)
+    assert client_with(token).call("GET", "versions").status_code == 200
+    assert client_with(token).call("GET", "2.2.1/locations").status_code == 401
+    assert client_with(token).call("POST", "2.2.1/credentials", {}).status_code != 500
+    platform.refresh_from_db()
+    assert not platform.is_registered
+
+
+def test_a_token_that_the_partner_never_confirmed_ends(connected):
+    token = connections.announce_token(connected)
+    assert client_with(token).call("GET", "2.2.1/locations").status_code == 200
+    RoamingPlatform.objects.update(next_server_token_until=timezone.now())
+    assert client_with(token).call("GET", "versions").status_code == 401

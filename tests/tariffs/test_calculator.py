@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from chargers.models import CDR, ChargingSession, MeterSample, OutgoingCall, ParkingSpan
 from chargers.services import calls
@@ -53,11 +54,13 @@ def make_example(local=datetime(2026, 6, 10, 21), *, charging=120, kwh="20", par
     return Example(start_at, charging * MINUTE, Decimal(kwh), parked * MINUTE, VIENNA)
 
 
-def charged(tariff, example):
-    """The CDR of a session on a charger that does what the example says."""
+def charged(tariff, example, monkeypatch):
+    """The CDR of a session on a charger that does what the example says, told when it has ended."""
+    monkeypatch.setattr(timezone, "now", lambda: example.end)
     version = publish_tariff(tariff)
     limit = Decimal(version.content["preauthorisation"])
     session = make_pending(make_connector(), tariff_version=version, limit=limit)
+    ChargingSession.objects.filter(pk=session.pk).update(created_at=example.start)
     OutgoingCall.objects.filter(session=session).update(state="SENT")
     calls.finish_call(session.calls.get().pk, calls.CallResult.ACCEPTED, {"status": "Accepted"})
     start(session, example.start)
@@ -83,10 +86,10 @@ def charged(tariff, example):
     ],
     ids=["over the boundary", "parked", "odd numbers", "spring", "autumn", "above the limit", "hardly anything"],
 )
-def test_it_costs_what_the_session_costs(example):
+def test_it_costs_what_the_session_costs(example, monkeypatch):
     tariff = make_tariff()
     cost = calculate(tariff, example, for_terminals=True).cost
-    cdr = charged(tariff, example)
+    cdr = charged(tariff, example, monkeypatch)
     assert cdr.total_cost_incl_vat == cost.total.incl_vat.quantize(Decimal("0.0001"))
     assert cdr.total_cost_excl_vat == cost.total.excl_vat.quantize(Decimal("0.0001"))
     assert [Decimal(line["quantity"]) for line in cdr.cost["lines"]] == [

@@ -232,3 +232,16 @@ def halved(period, end, share):
         period.parking_h - first.parking_h,
     )
     return first, second
+
+
+@pytest.mark.parametrize("end", [0, 60])
+def test_a_register_that_jumps_at_the_start_loses_nothing(end):
+    """A charger whose clock stood still, or was set back, tells several registers of one instant."""
+    periods = split(ONE_PRICE, (0, 1000), (0, 3000), end=end)
+    assert sum(period.energy_kwh for period in periods) == 2
+
+
+def test_a_register_that_jumps_at_the_end_or_on_a_boundary_counts_once():
+    example = tariff(([component("ENERGY", 0.4)], {"max_duration": 1800}), ([component("ENERGY", 0.8)], {}))
+    periods = split(example, (0, 1000), (30, 2000), (30, 5000), (60, 6000), (60, 7000))
+    assert [period.energy_kwh for period in periods] == [1, 5]

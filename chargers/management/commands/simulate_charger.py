@@ -8,7 +8,7 @@ from chargers.simulator.settings import add_arguments, from_options
 
 
 class Command(BaseCommand):
-    help = "Simulates an OCPP 1.6J charge point, as a process of its own"
+    help = "Simulates an OCPP 1.6J or 2.0.1 charge point, as a process of its own"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -173,7 +173,9 @@ def test_an_untypable_raw_token_is_a_peer_error_not_a_crash(peer: Peer) -> None:
 def test_pages_are_followed_by_their_link_as_it_stands(peer: Peer, client: OcpiClient) -> None:
     peer.says("/list?limit=2", [{"id": "1"}, {"id": "2"}], Link=f'<{peer.url}/elsewhere?cursor=%2Fx>; rel="next"')
     peer.says("/elsewhere?cursor=%2Fx", [{"id": "3"}])
-    assert [item["id"] for item in client.get_pages(f"{peer.url}/list", {"limit": "2"})] == ["1", "2", "3"]
+    pages = list(client.get_pages(f"{peer.url}/list", {"limit": "2"}))
+    assert [[item["id"] for item in page.objects] for page in pages] == [["1", "2"], ["3"]]
+    assert [page.following for page in pages] == [f"{peer.url}/elsewhere?cursor=%2Fx", None]
     assert [request.path for request in peer.received] == ["/list?limit=2", "/elsewhere?cursor=%2Fx"]
     first, second = (request.headers for request in peer.received)
     assert first["X-Correlation-ID"] == second["X-Correlation-ID"]
@@ -184,14 +186,34 @@ def test_a_bad_entry_does_not_hide_the_good_ones(
     peer: Peer, client: OcpiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = peer.says("/list", [{"id": "1"}, "oops", None, {"id": "2"}])
-    assert [item["id"] for item in client.get_pages(url)] == ["1", "2"]
+    [page] = client.get_pages(url)
+    assert [item["id"] for item in page.objects] == ["1", "2"]
     assert "Skipped a list entry of type str" in caplog.text
 
 
 def test_a_list_without_data_is_empty_and_another_type_is_garbage(peer: Peer, client: OcpiClient) -> None:
-    assert list(client.get_pages(peer.says("/empty"))) == []
+    assert [page.objects for page in client.get_pages(peer.says("/empty"))] == [[]]
     with pytest.raises(PeerGarbage):
         list(client.get_pages(peer.says("/object", {"id": "1"})))
+
+
+@pytest.mark.parametrize("elsewhere", ["http://other.example:1/list", "http://127.0.0.1:1/list", "//other.example/x"])
+def test_a_next_page_at_another_host_does_not_get_our_token(peer: Peer, client: OcpiClient, elsewhere: str) -> None:
+    url = peer.says("/list", [{"id": "1"}], Link=f'<{elsewhere}>; rel="next"')
+    with pytest.raises(PeerRefused, match="goes on at another host") as caught:
+        list(client.get_pages(url))
+    assert caught.value.permanent
+    assert len(peer.received) == 1
+
+
+@responses.activate
+def test_a_next_page_without_encryption_does_not_get_our_token() -> None:
+    link = '<http://ptp.example/list?offset=1>; rel="next"'
+    responses.get("https://ptp.example/list", json={"status_code": 1000, "data": []}, headers={"Link": link})
+    secured = OcpiClient("t", allow_private=True, require_https=False)
+    with secured, pytest.raises(PeerRefused, match="without encryption"):
+        list(secured.get_pages("https://ptp.example/list"))
+    assert len(responses.calls) == 1
 
 
 def test_other_links_do_not_count_and_pages_in_a_circle_end(peer: Peer, client: OcpiClient) -> None:

@@ -165,24 +165,90 @@ def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
         client.get(peer.sends("/bomb", gzip.compress(b" " * 50_000_000), Content_Encoding="gzip"))
 
 
-def test_an_answer_that_trickles_in_is_given_up(
-    peer: Peer, client: OcpiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transport, "MAX_BODY_SECONDS", 0.2)
-    sent: list[bytes] = []
+HEAD = b"HTTP/1.1 200 OK\r\n"
 
+
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (HEAD, b"X-Padding: a\r\n"),
+        (HEAD + b"X-Endless: ", b"a"),
+        (HEAD + b"Content-Length: 1000\r\n\r\n", b" "),
+        # Its end would be the end of the connection: what we cut off must not pass for the whole.
+        (b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, b" "),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["headers", "one header", "body", "body until the end", "chunks", "interim answers"],
+)
+def test_an_answer_that_trickles_in_is_given_up(peer: Peer, beginning: bytes, drop: bytes) -> None:
     def trickle(handler: BaseHTTPRequestHandler) -> None:
-        write(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(1000):
-            write(handler, b" ")
-            sent.append(b" ")
-            if peer.done.wait(0.02):
+        try:
+            write(handler, beginning)
+            while not peer.done.wait(0.02):
+                write(handler, drop)
+        except OSError:
+            return
+
+    url = peer.runs("/x", trickle)
+    with OcpiClient("t", allow_private=True, require_https=False, timeout=(5.0, 5.0), max_seconds=0.2) as client:
+        with pytest.raises(PeerUnreachable, match=r"not complete after 0\.2 seconds") as caught:
+            client.get(url)
+        assert not caught.value.permanent
+
+
+def test_a_handshake_that_trickles_in_is_given_up() -> None:
+    """A TLS record that announces more than ever comes."""
+    done = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def trickle() -> None:
+        accepted, _ = listener.accept()
+        with accepted:
+            try:
+                accepted.sendall(b"\x16\x03\x03\x3f\xff")
+                while not done.wait(0.02):
+                    accepted.sendall(b"\x02")
+            except OSError:
                 return
 
-    with pytest.raises(PeerUnreachable, match="not complete"):
-        client.get(peer.runs("/x", trickle))
-    # It gave up long before a whole block had come together.
-    assert len(sent) < 500
+    thread = threading.Thread(target=trickle, daemon=True)
+    thread.start()
+    try:
+        client = OcpiClient("t", allow_private=True, require_https=True, timeout=(5.0, 5.0), max_seconds=0.2)
+        with client, pytest.raises(PeerUnreachable, match="not complete"):
+            client.get(f"https://127.0.0.1:{listener.getsockname()[1]}/x")
+    finally:
+        done.set()
+        thread.join()
+        listener.close()
+
+
+def test_the_deadline_holds_for_all_redirects_together(peer: Peer) -> None:
+    def linger(handler: BaseHTTPRequestHandler) -> None:
+        peer.done.wait(0.1)
+        write(handler, b"HTTP/1.1 307 Go\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")
+
+    url = peer.runs("/x", linger)
+    client = OcpiClient("t", allow_private=True, require_https=False, timeout=(5.0, 5.0), max_seconds=0.15)
+    with client, pytest.raises(PeerUnreachable, match="not complete"):
+        client.get(url)
+
+
+def test_a_dns_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+
+    def hang(*_: object, **__: object) -> list:
+        done.wait(10)
+        raise socket.gaierror("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        client = OcpiClient("t", allow_private=True, require_https=False, max_seconds=0.1)
+        with client, pytest.raises(PeerUnreachable, match="not complete"):
+            client.get("http://slow.example/x")
+    finally:
+        done.set()
 
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError
 
-from roaming.services import background
-from roaming.services.background import BackgroundWriter
+from infrastructure import background
+from infrastructure.background import BackgroundWriter
 
 PATIENCE = 10.0
 

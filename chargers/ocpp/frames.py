@@ -1,0 +1,80 @@
+"""OCPP-J frames: text to a message and back (OCPP-J 1.6, 4.2; OCPP 2.0.1 part 4, 4.2)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+CALL, CALLRESULT, CALLERROR = 2, 3, 4
+# OCPP-J: at most 36 characters. Longer ones are answered all the same, to a bound.
+LONGEST_ID = 255
+# What the error answers of a frame without a readable id name (OCPP 2.0.1 part 4, 4.2.3).
+NO_ID = "-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    unique_id: str
+    action: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    unique_id: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    unique_id: str
+    code: str
+    description: str
+    details: Any
+
+
+Frame = Request | Result | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed(Exception):
+    """No OCPP-J frame. `unique_id` is that of a request, None when nothing could be answered."""
+
+    reason: str
+    unique_id: str | None = None
+    is_unknown_type: bool = False
+
+
+def parse(text: str) -> Frame:
+    """Raises Malformed."""
+    try:
+        parts = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Malformed("The frame is not valid JSON.") from None
+    if not isinstance(parts, list) or not parts:
+        raise Malformed("The frame is not a JSON array.")
+    kind = parts[0]
+    unique_id = parts[1] if len(parts) > 1 and isinstance(parts[1], str) else None
+    if isinstance(kind, bool) or kind not in (CALL, CALLRESULT, CALLERROR):
+        raise Malformed("The message type is none of 2, 3 and 4.", is_unknown_type=True)
+    if unique_id is None or not 0 < len(unique_id) <= LONGEST_ID:
+        raise Malformed("The frame has no message id.")
+    return _message(kind, unique_id, parts)
+
+
+def _message(kind: int, unique_id: str, parts: list[Any]) -> Frame:
+    match kind, parts:
+        case 2, [_, _, str(action), payload]:
+            return Request(unique_id, action, payload)
+        case 3, [_, _, payload]:
+            return Result(unique_id, payload)
+        case 4, [_, _, str(code), *more]:
+            description, details = [*more, "", {}][:2] if len(more) < 2 else more[:2]
+            return Failure(unique_id, code, str(description), details)
+        case 2, _:
+            raise Malformed("A request is [2, id, action, payload].", unique_id)
+    raise Malformed("An answer is [3, id, payload] or [4, id, code, description, details].")
+
+
+def dump(*parts: Any) -> str:
+    """Compact: chargers with small buffers and dear mobile data read it."""
+    return json.dumps(parts, separators=(",", ":"))

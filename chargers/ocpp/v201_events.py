@@ -1,0 +1,82 @@
+"""OCPP 2.0.1 TransactionEvent and MeterValue in the words of our services."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from chargers.ocpp.meter_values import read_instant, read_meter_values
+from chargers.services.events import Reading
+from chargers.services.transaction_events import ChargingState, EventKind, TransactionReported
+
+Json = dict[str, Any]
+
+# ReasonEnumType -> OCPP 1.6 Reason, where the words differ; without one it is Local (1.60, TransactionType).
+REASONS = {
+    "": "Local",
+    "MasterPass": "DeAuthorized",
+    "StoppedByEV": "Local",
+    "ImmediateReset": "HardReset",
+}
+# Triggers of an Updated event after which nobody answers for the transaction any more (TxStopPoint decides whether
+# it goes on until the cable or the car is gone).
+WITHDRAWN = {"StopAuthorized", "RemoteStop", "Deauthorized", "EnergyLimitReached", "TimeLimitReached"}
+TRIGGER_REASONS = {"StopAuthorized": "Local", "RemoteStop": "Remote", "Deauthorized": "DeAuthorized"}
+NO_ENERGY = {ChargingState.IDLE, ChargingState.CONNECTED}
+OUTLET = "Outlet"
+
+
+def read_event(payload: Json) -> TransactionReported:
+    """A TransactionEventRequest, with its keys as the library spells them."""
+    info, evse, token = payload["transaction_info"], payload.get("evse") or {}, payload.get("id_token")
+    kind, trigger = EventKind(payload["event_type"]), payload["trigger_reason"]
+    state = ChargingState(info.get("charging_state", ""))
+    is_withdrawn = trigger in WITHDRAWN and state in NO_ENERGY
+    return TransactionReported(
+        transaction_id=info["transaction_id"],
+        seq_no=payload["seq_no"],
+        kind=kind,
+        at=read_instant(payload["timestamp"]),
+        evse_number=evse.get("id"),
+        id_tag=None if token is None else read_token(token),
+        start_id=info.get("remote_start_id"),
+        reservation_id=payload.get("reservation_id"),
+        state=state,
+        is_over=kind == EventKind.ENDED or (kind == EventKind.UPDATED and is_withdrawn),
+        reason=_reason(kind, trigger, info),
+        readings=read_readings(payload.get("meter_value", ())),
+    )
+
+
+def _reason(kind: EventKind, trigger: str, info: Json) -> str:
+    told = str(info.get("stopped_reason", ""))
+    if not told and kind == EventKind.UPDATED:
+        return TRIGGER_REASONS.get(trigger, "Other")
+    return REASONS.get(told, told)
+
+
+def read_token(token: Json) -> str:
+    """Id tokens are case-insensitive (identifierString); ours are in capitals."""
+    return str(token["id_token"]).upper()
+
+
+def read_readings(meter_values: Iterable[Json]) -> tuple[Reading, ...]:
+    """Readings as of OCPP 1.6, whose samples have text for numbers and one word for the unit."""
+    return read_meter_values(
+        {"timestamp": value["timestamp"], "sampled_value": [_sample(one) for one in _at_outlet(value)]}
+        for value in meter_values
+    )
+
+
+def _at_outlet(value: Json) -> list[Json]:
+    """What the car gets: not what the charger takes in, nor what it says of its own case."""
+    samples: list[Json] = value["sampled_value"]
+    return [one for one in samples if one.get("location", OUTLET) == OUTLET] or samples
+
+
+def _sample(sample: Json) -> Json:
+    unit = sample.get("unit_of_measure") or {}
+    number = Decimal(str(sample["value"])).scaleb(int(unit.get("multiplier", 0)))
+    told: Json = {name: sample[name] for name in ("context", "measurand", "phase", "location") if name in sample}
+    if "unit" in unit:
+        told["unit"] = unit["unit"]
+    return told | {"value": str(number)}

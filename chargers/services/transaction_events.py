@@ -1,0 +1,71 @@
+"""A transaction as chargers tell it that number transactions and events themselves (OCPP 2.0.1, part E).
+
+Registers are Wh, times are aware.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+
+from chargers.services.events import Reading
+
+Json = dict[str, Any]
+
+
+class EventKind(StrEnum):
+    STARTED = "Started"
+    UPDATED = "Updated"
+    ENDED = "Ended"
+
+
+class ChargingState(StrEnum):
+    """UNTOLD: the charger did not say, so that nothing changes."""
+
+    UNTOLD = ""
+    IDLE = "Idle"
+    CONNECTED = "EVConnected"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionReported:
+    """`id_tag` is None where the event names nobody. `is_over`: no energy and no authorisation any more, though the
+    cable may still hang there. `reason` is the word of OCPP 1.6 (Reason)."""
+
+    transaction_id: str
+    seq_no: int
+    kind: EventKind
+    at: datetime
+    evse_number: int | None = None
+    id_tag: str | None = None
+    start_id: int | None = None
+    reservation_id: int | None = None
+    state: ChargingState = ChargingState.UNTOLD
+    is_over: bool = False
+    reason: str = ""
+    readings: tuple[Reading, ...] = ()
+
+    def to_json(self) -> Json:
+        readings = [
+            [one.at.isoformat(), str(one.register_wh), None if one.power_w is None else str(one.power_w)]
+            for one in self.readings
+        ]
+        return asdict(self) | {"at": self.at.isoformat(), "readings": readings}
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        readings = tuple(
+            Reading(datetime.fromisoformat(at), Decimal(register), None if power is None else Decimal(power))
+            for at, register, power in body["readings"]
+        )
+        changed = {
+            "kind": EventKind(body["kind"]),
+            "state": ChargingState(body["state"]),
+            "at": datetime.fromisoformat(body["at"]),
+            "readings": readings,
+        }
+        return cls(**body | changed)

@@ -1,0 +1,235 @@
+"""Sessions of chargers that tell a transaction as numbered events (OCPP 2.0.1, part E).
+
+Events are repeated, late and out of order: what comes before its session can begin is held as a row.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from chargers.choices import AuthorizationStatus, SessionStatus
+from chargers.models import ChargingSession, HeldEvent
+from chargers.ports import Permit
+from chargers.services import authorize, commands, metering, openings, progress, sessions
+from chargers.services import status as status_service
+from chargers.services.authorize import TagInfo
+from chargers.services.events import MeterValuesReceived, StatusChanged, TransactionEnded
+from chargers.services.lock_order import lock_charger, lock_session
+from chargers.services.openings import Opening
+from chargers.services.transaction_events import ChargingState, TransactionReported
+from infrastructure.choices import EVSEStatus
+from infrastructure.models import EVSE
+from infrastructure.services.status import set_evse_status
+from tariffs.pricing.rounding import money
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED = TagInfo(AuthorizationStatus.ACCEPTED)
+# Of a transaction that is never told to the end, nothing is of use after so long.
+FORGET_AFTER = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class EventAnswer:
+    """`tag` where the event named somebody; `total_cost` is gross, None for a session without tariff."""
+
+    tag: TagInfo | None
+    total_cost: Decimal | None = None
+
+
+def continue_session(charger_id: int, event: TransactionReported) -> EventAnswer | None:
+    """Takes in an event of a session that has begun; None when there is none yet. Repetitions change nothing."""
+    session_id = _find(charger_id, event.transaction_id)
+    if session_id is None:
+        return None
+    _apply(charger_id, session_id, event)
+    return _answer(session_id, event)
+
+
+def ask_permit(charger_id: int, event: TransactionReported, *, is_overdue: bool = False) -> Permit | None:
+    """Who stands behind the transaction; None when its session waits for it or nobody is named.
+
+    May wait for partners: not with a transaction open, not on the event loop.
+    """
+    timeline = openings.read_timeline(charger_id, event)
+    opening = openings.find_opening(charger_id, timeline, is_overdue=is_overdue)
+    if opening is not None:
+        return authorize.permit_start(charger_id, opening.start) if opening.start.id_tag else None
+    if event.id_tag is None:
+        return None
+    tag = authorize.authorize(charger_id, event.id_tag)
+    return Permit(tag.status, tag.parent_id_tag)
+
+
+def begin_session(
+    charger_id: int, event: TransactionReported, permit: Permit | None, *, is_overdue: bool = False
+) -> EventAnswer:
+    """Begins the session if the events so far allow it, else holds the event until they do."""
+    with transaction.atomic():
+        lock_charger(charger_id)
+        begun = continue_session(charger_id, event)
+        if begun is not None:
+            return begun
+        timeline = openings.read_timeline(charger_id, event)
+        opening = openings.find_opening(charger_id, timeline, is_overdue=is_overdue)
+        if opening is not None:
+            return _open(charger_id, opening, timeline, event, permit)
+        _hold(charger_id, event)
+        _note_pending(charger_id, timeline)
+    if event.id_tag is None:
+        return EventAnswer(None)
+    return EventAnswer(ACCEPTED if permit is None else TagInfo(permit.status, permit.parent_id_tag))
+
+
+def settle_held_events() -> None:
+    """Begins sessions whose first event never came, and forgets what came to nothing."""
+    HeldEvent.objects.filter(received_at__lt=timezone.now() - FORGET_AFTER).delete()
+    before = timezone.now() - settings.LOST_STOP_GRACE
+    held = HeldEvent.objects.values("charger_id", "transaction_id").annotate(newest=Max("received_at"))
+    for one in held.filter(newest__lt=before).order_by():
+        last = HeldEvent.objects.filter(charger_id=one["charger_id"], transaction_id=one["transaction_id"]).last()
+        if last is None:
+            continue
+        try:
+            event = TransactionReported.from_json(last.body)
+            asked = ask_permit(last.charger_id, event, is_overdue=True)
+            begin_session(last.charger_id, event, asked, is_overdue=True)
+        except Exception:  # one that cannot be settled must not keep the others
+            logger.exception("transaction %s of charger %s cannot be settled", last.transaction_id, last.charger_id)
+
+
+def _find(charger_id: int, transaction_id: str) -> int | None:
+    begun = ChargingSession.objects.filter(transaction_id=transaction_id, started_at__isnull=False)
+    here = begun.filter(connector__evse__charger_id=charger_id).values_list("pk", flat=True).first()
+    if here is not None:
+        return here
+    # Its connector was never configured, or is not any more.
+    return begun.filter(connector=None, calls__charger_id=charger_id).values_list("pk", flat=True).first()
+
+
+def _open(
+    charger_id: int,
+    opening: Opening,
+    timeline: list[TransactionReported],
+    event: TransactionReported,
+    permit: Permit | None,
+) -> EventAnswer:
+    started = sessions.start_session(charger_id, opening.start, permit)
+    session_id = started.transaction_id
+    if not opening.has_register:
+        ChargingSession.objects.filter(pk=session_id).update(is_meter_start_known=False)
+    _set_status(charger_id, opening.start.evse_number, EVSEStatus.CHARGING)
+    for one in timeline:
+        if one.seq_no >= opening.event.seq_no:
+            _apply(charger_id, session_id, one)
+    HeldEvent.objects.filter(charger_id=charger_id, transaction_id=event.transaction_id).delete()
+    return _answer(session_id, event, started.tag)
+
+
+def _answer(session_id: int, event: TransactionReported, tag: TagInfo | None = None) -> EventAnswer:
+    session = ChargingSession.objects.get(pk=session_id)
+    if tag is None:
+        is_accepted = session.accepted_at is not None and session.status != SessionStatus.INVALID
+        tag = TagInfo(
+            AuthorizationStatus.ACCEPTED if is_accepted else AuthorizationStatus.INVALID, session.parent_id_tag
+        )
+    gross = session.total_cost_incl_vat if session.tariff_version_id is not None else None
+    cost = None if gross is None else money(gross, session.currency)
+    return EventAnswer(tag if event.id_tag is not None else None, cost)
+
+
+def _hold(charger_id: int, event: TransactionReported) -> None:
+    HeldEvent.objects.get_or_create(
+        charger_id=charger_id,
+        transaction_id=event.transaction_id,
+        seq_no=event.seq_no,
+        defaults={"body": event.to_json()},
+    )
+
+
+def _note_pending(charger_id: int, timeline: list[TransactionReported]) -> None:
+    """The session that waits for this transaction can be stopped by its number, and is over with it."""
+    tag = openings.known_tag(charger_id, timeline)
+    if tag:
+        waiting = ChargingSession.objects.filter(authorize.is_meant(tag), connector__evse__charger_id=charger_id)
+        session_id = waiting.filter(status=SessionStatus.PENDING).values_list("pk", flat=True).first()
+        session = lock_session(session_id) if session_id else None
+        if session is not None and session.status == SessionStatus.PENDING:
+            if timeline[-1].is_over:
+                commands.give_up(session)
+            else:
+                ChargingSession.objects.filter(pk=session.pk).update(transaction_id=timeline[0].transaction_id)
+    if timeline[-1].is_over and timeline[0].seq_no == 0:
+        HeldEvent.objects.filter(charger_id=charger_id, transaction_id=timeline[0].transaction_id).delete()
+
+
+def _apply(charger_id: int, session_id: int, event: TransactionReported) -> None:
+    """What an event means for its session. Each part is stored by itself; a repeated event completes them."""
+    if event.readings:
+        _learn_meter_start(session_id, event)
+    if event.is_over:
+        return _end(charger_id, session_id, event)
+    evse_number = _evse_number(session_id)
+    if event.readings:
+        progress.update_session(charger_id, MeterValuesReceived(evse_number, session_id, event.readings))
+    if event.state:
+        _record_state(charger_id, session_id, evse_number, event)
+
+
+def _learn_meter_start(session_id: int, event: TransactionReported) -> None:
+    """The first register that a charger tells which began without one: what flowed before is the driver's luck."""
+    unknown = ChargingSession.objects.filter(pk=session_id, is_meter_start_known=False, status=SessionStatus.ACTIVE)
+    unknown.update(meter_start=event.readings[0].register_wh, is_meter_start_known=True)
+
+
+def _evse_number(session_id: int) -> int:
+    sessions_of = ChargingSession.objects.filter(pk=session_id)
+    return sessions_of.values_list("connector__evse__number", flat=True).first() or 0
+
+
+def _end(charger_id: int, session_id: int, event: TransactionReported) -> None:
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is None:
+            return
+        is_running = session.status == SessionStatus.ACTIVE
+        register = event.readings[-1].register_wh if event.readings else metering.measure(session).last.register_wh
+        ended = TransactionEnded(session_id, register, event.at, event.reason, event.readings)
+        sessions.end_session(charger_id, ended)
+        if is_running and session.connector is not None:
+            _leave(session.connector.evse, event.state)
+
+
+def _leave(evse: EVSE, state: ChargingState) -> None:
+    """With the cable still there the car is in the way; what the charger said of the EVSE since then stays."""
+    if EVSE.objects.filter(pk=evse.pk, status=EVSEStatus.CHARGING).exists():
+        set_evse_status(evse.pk, EVSEStatus.AVAILABLE if state == ChargingState.IDLE else EVSEStatus.BLOCKED)
+
+
+def _record_state(charger_id: int, session_id: int, evse_number: int, event: TransactionReported) -> None:
+    """Parking as by the status of OCPP 1.6; an older state than the last one told changes nothing."""
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is None or session.status != SessionStatus.ACTIVE:
+            return
+        if session.last_seq_no is not None and event.seq_no <= session.last_seq_no:
+            return
+        has_charged = session.charging_state in openings.FLOWING
+        session.last_seq_no, session.charging_state = event.seq_no, event.state
+        session.save(update_fields=["last_seq_no", "charging_state"])
+        word = event.state if event.state in openings.FLOWING else ChargingState.SUSPENDED_EV
+        # Connected before energy flows is the beginning, after that the car only stands there.
+        if event.state in openings.FLOWING or has_charged:
+            status_service.record_status(charger_id, StatusChanged(evse_number, word, event.at))
+
+
+def _set_status(charger_id: int, evse_number: int, status: EVSEStatus) -> None:
+    evse_id = EVSE.objects.filter(charger_id=charger_id, number=evse_number).values_list("pk", flat=True).first()
+    if evse_id is not None:
+        set_evse_status(evse_id, status)

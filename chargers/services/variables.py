@@ -1,0 +1,140 @@
+"""What a charger's settings are, as it told them: configuration keys of OCPP 1.6, variables of OCPP 2.0.1."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from chargers.choices import CallAction, CallResult
+from chargers.models import ChargerVariable, OutgoingCall
+from chargers.services.masking import HIDDEN, SECRET_NAMES
+
+Json = dict[str, Any]
+
+
+# OCPP 2.0.1 allows 2,500 characters; more is cut.
+LONGEST_VALUE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class VariableName:
+    """`component` is "" for a configuration key of OCPP 1.6; numbers are 0 where the variable has none."""
+
+    variable: str
+    component: str = ""
+    component_instance: str = ""
+    evse_number: int = 0
+    connector_number: int = 0
+    variable_instance: str = ""
+    attribute: str = "Actual"
+
+
+@dataclass(frozen=True, slots=True)
+class VariableValue:
+    """`value` None: the charger has none, keeps it secret or does not know the variable.
+
+    `is_readonly`, `characteristics` None: not told, what was known stays.
+    """
+
+    name: VariableName
+    value: str | None
+    is_readonly: bool | None = None
+    needs_reboot: bool | None = None
+    characteristics: Json | None = field(default=None)
+
+
+def record_variables(charger_id: int, values: Iterable[VariableValue]) -> None:
+    """Writes what the charger told; later values of one name win."""
+    by_name = {value.name: value for value in values}
+    for name, value in by_name.items():
+        ChargerVariable.objects.update_or_create(charger_id=charger_id, **_columns(name), defaults=_told(name, value))
+
+
+def _columns(name: VariableName) -> Json:
+    return {
+        "variable": _clean(name.variable)[:50],
+        "component": _clean(name.component)[:50],
+        "component_instance": _clean(name.component_instance)[:50],
+        "evse_number": name.evse_number,
+        "connector_number": name.connector_number,
+        "variable_instance": _clean(name.variable_instance)[:50],
+        "attribute": name.attribute[:9],
+    }
+
+
+def _told(name: VariableName, value: VariableValue) -> Json:
+    text = HIDDEN if value.value and name.variable.lower() in SECRET_NAMES else _clean(value.value or "")
+    told: Json = {"value": text[:LONGEST_VALUE], "is_known": value.value is not None, "read_at": timezone.now()}
+    optional = ("is_readonly", "needs_reboot", "characteristics")
+    return told | {column: given for column in optional if (given := getattr(value, column)) is not None}
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "")
+
+
+def store_answer(call_id: int) -> None:
+    """Outbox consumer of "call": keeps what a finished request read or wrote."""
+    call = OutgoingCall.objects.filter(pk=call_id, action=CallAction.OCPP).first()
+    if call is not None and call.result == CallResult.ACCEPTED:
+        record_variables(call.charger_id, _values(call.payload["action"], call.payload["payload"], call.answer or {}))
+
+
+def _values(action: str, asked: Json, answer: Json) -> Iterator[VariableValue]:
+    """What a charger answers need not be what OCPP says: whatever cannot be read is passed over."""
+    match action:
+        case "GetConfiguration":
+            yield from _keys_read(answer)
+        case "ChangeConfiguration" if isinstance(asked.get("key"), str):
+            needs_reboot = answer.get("status") == "RebootRequired"
+            yield VariableValue(VariableName(asked["key"]), str(asked.get("value", "")), None, needs_reboot)
+        case "GetVariables":
+            for result in _dicts(answer.get("getVariableResult")):
+                accepted = result.get("attributeStatus") == "Accepted"
+                value = str(result.get("attributeValue", "")) if accepted else None
+                yield from _named(result, value, False if accepted else None)
+        case "SetVariables":
+            results = _dicts(answer.get("setVariableResult"))
+            for wanted, result in zip(_dicts(asked.get("setVariableData")), results, strict=False):
+                if result.get("attributeStatus") in ("Accepted", "RebootRequired"):
+                    needs_reboot = result["attributeStatus"] == "RebootRequired"
+                    yield from _named(wanted, str(wanted.get("attributeValue", "")), needs_reboot)
+
+
+def _keys_read(answer: Json) -> Iterator[VariableValue]:
+    for key in _dicts(answer.get("configurationKey")):
+        if isinstance(key.get("key"), str):
+            value = key.get("value")
+            is_readonly = key.get("readonly") is True
+            yield VariableValue(VariableName(key["key"]), None if value is None else str(value), is_readonly, False)
+    for name in answer.get("unknownKey") or []:
+        if isinstance(name, str):
+            yield VariableValue(VariableName(name), None)
+
+
+def _named(told: Json, value: str | None, needs_reboot: bool | None) -> Iterator[VariableValue]:
+    name = read_name(told)
+    if name is not None:
+        yield VariableValue(name, value, None, needs_reboot)
+
+
+def read_name(told: Json) -> VariableName | None:
+    """Of OCPP 2.0.1 data with `component`, `variable` and perhaps `attributeType`; None if it is none."""
+    component, variable = told.get("component"), told.get("variable")
+    if not isinstance(component, dict) or not isinstance(variable, dict):
+        return None
+    evse = component.get("evse") or {}
+    return VariableName(
+        variable=str(variable.get("name", "")),
+        component=str(component.get("name", "")),
+        component_instance=str(component.get("instance", "")),
+        evse_number=int(evse.get("id", 0)),
+        connector_number=int(evse.get("connectorId", 0)),
+        variable_instance=str(variable.get("instance", "")),
+        attribute=str(told.get("attributeType", "Actual")),
+    )
+
+
+def _dicts(value: Any) -> list[Json]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

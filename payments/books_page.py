@@ -1,0 +1,204 @@
+"""The page on which the books are closed, and its files."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
+
+from chargers.choices import Network
+from infrastructure import access
+from infrastructure.models import Operator, Site
+from payments.models import Terminal
+from payments.month_chart import Chart, chart_of
+from payments.services import exports
+from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
+from payments.services.reconciliation import LISTED, Amounts, books, months
+from payments.sheets import amount
+from roaming.models import RoamingPlatform
+from tariffs.pricing.rounding import money
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _day(label: str) -> forms.DateField:
+    return forms.DateField(label=label, widget=forms.DateInput({"type": "date", "class": " ".join(INPUT_CLASSES)}))
+
+
+class BooksForm(forms.Form):
+    """Sent by GET, so that an answer can be shared; days are those of the site's time zone, both included."""
+
+    start = _day("From")
+    end = _day("To")
+    operator = forms.ModelChoiceField(
+        Operator.objects.none(), required=False, empty_label="All", widget=UnfoldAdminSelectWidget()
+    )
+    platform = forms.ModelChoiceField(
+        RoamingPlatform.objects.none(), required=False, empty_label="All", widget=UnfoldAdminSelectWidget()
+    )
+    terminal = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
+    network = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
+
+    def __init__(self, request: HttpRequest, zone: ZoneInfo) -> None:
+        super().__init__(request.GET if "start" in request.GET else this_month(zone))
+        fields: dict[str, Any] = self.fields
+        fields["operator"].queryset = access.operators_of(request.user)
+        fields["platform"].queryset = access.scope(RoamingPlatform.objects.all(), request.user)
+        terminals = access.scope(Terminal.objects.all(), request.user).values_list("pk", "terminal_id")
+        named = [(str(pk), name) for pk, name in terminals]
+        fields["terminal"].choices = [("", "All"), (UNKNOWN_TERMINAL, "Unknown"), *named]
+        fields["network"].choices = [("", "All"), *((one.value, one.value) for one in Network)]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        start, end = cleaned.get("start"), cleaned.get("end")
+        if start and end and end < start:
+            self.add_error("end", "Choose a day not before the first one.")
+        if start and end and (start.year < 2000 or end.year > 2100):
+            self.add_error("start", "Choose days between 2000 and 2100.")
+        return cleaned
+
+    def selection(self, zone: ZoneInfo) -> Selection:
+        data = self.cleaned_data
+        operator, platform = data["operator"], data["platform"]
+        return Selection(
+            start=_midnight(data["start"], zone),
+            end=_midnight(data["end"] + timedelta(days=1), zone),
+            operator=operator.pk if operator else None,
+            platform=platform.pk if platform else None,
+            terminal=data["terminal"],
+            network=data["network"],
+        )
+
+
+def this_month(zone: ZoneInfo) -> dict[str, Any]:
+    today = timezone.now().astimezone(zone).date()
+    following = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return {"start": today.replace(day=1), "end": following - timedelta(days=1)}
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def site_zone() -> ZoneInfo:
+    site = Site.objects.first()
+    return ZoneInfo(site.time_zone if site else "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a table of sums, as text."""
+
+    heads: tuple[str, ...]
+    currency: str
+    amounts: Amounts
+    texts: dict[str, str]
+    is_off: bool
+
+
+def _line(heads: tuple[str, ...], currency: str, amounts: Amounts) -> Line:
+    names = ("gross", "billed", "invoiced", "expected", "captured", "difference", "owed")
+    texts = {name: str(money(getattr(amounts, name), currency)) for name in names}
+    return Line(heads, currency, amounts, texts, bool(amounts.difference))
+
+
+class BooksPage:
+    """Mixin of an admin: the page and both files."""
+
+    admin_site: Any
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("reconciliation/", view(self.reconciliation), name="payments_reconciliation"),
+            path("reconciliation/entries.csv", view(self.books_csv), name="payments_reconciliation_csv"),
+            path("reconciliation/books.xlsx", view(self.books_xlsx), name="payments_reconciliation_xlsx"),
+        ]
+        return [*own, *super().get_urls()]  # type: ignore[misc]
+
+    def reconciliation(self, request: HttpRequest) -> HttpResponse:
+        form, zone = _asked(request)
+        context: dict[str, Any] = {"form": form, "query": request.GET.urlencode()}
+        if form.is_valid():
+            context |= _shown(form.selection(zone), request, zone)
+        context |= {**self.admin_site.each_context(request), "title": "Reconciliation"}
+        return TemplateResponse(request, "payments/reconciliation.html", context)
+
+    def books_csv(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        form, zone = _asked(request)
+        if not form.is_valid():
+            return _refused(form)
+        rows = exports.entry_rows(form.selection(zone), request.user, zone)
+        answer = StreamingHttpResponse(exports.as_csv(rows), content_type="text/csv; charset=utf-8")
+        return _named(answer, form, "csv")
+
+    def books_xlsx(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        form, zone = _asked(request)
+        if not form.is_valid():
+            return _refused(form)
+        selection = form.selection(zone)
+        rows = exports.entry_rows(selection, request.user, zone)
+        content = exports.as_xlsx(books(selection, request.user), rows)
+        return _named(HttpResponse(content, content_type=XLSX), form, "xlsx")
+
+
+def _asked(request: HttpRequest) -> tuple[BooksForm, ZoneInfo]:
+    if not request.user.has_perm("payments.view_invoice"):
+        raise PermissionDenied
+    zone = site_zone()
+    return BooksForm(request, zone), zone
+
+
+def _refused(form: BooksForm) -> HttpResponse:
+    problems = "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in form.errors.items())
+    return HttpResponse(problems, status=400, content_type="text/plain; charset=utf-8")
+
+
+def _named(answer: Any, form: BooksForm, kind: str) -> Any:
+    data = form.cleaned_data
+    answer["Content-Disposition"] = f'attachment; filename="books-{data["start"]}-{data["end"]}.{kind}"'
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[str, Any]:
+    found = books(selection, request.user)
+    return {
+        "books": found,
+        "rows": found.rows,
+        "heads": ("Operator", "Platform", "Network", "Currency"),
+        "all_lines": [
+            *(_line((row.operator, row.platform, row.network), row.currency, row.amounts) for row in found.rows),
+            *(_line(("All", "", ""), currency, amounts) for currency, amounts in found.totals),
+        ],
+        "terminal_heads": ("Terminal", "Platform", "Currency"),
+        "most": LISTED,
+        "open_items": [
+            (one, amount(one.due, one.currency), amount(one.captured, one.currency)) for one in found.open_items
+        ],
+        "vat": [
+            (one, *(amount(value, one.currency) for value in (one.net, one.vat_amount, one.gross))) for one in found.vat
+        ],
+        "payouts": [(one, amount(one.captured, one.currency), amount(one.owed, one.currency)) for one in found.payouts],
+        "strays": [(one, amount(one.captured, one.currency)) for one in found.strays],
+        "terminals": [_line((row.terminal, row.platform), row.currency, row.amounts) for row in found.terminals],
+        "charts": _charts(selection, request, zone),
+    }
+
+
+def _charts(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> list[Chart]:
+    """The twelve months up to the end of the period, per currency."""
+    last = (selection.end - timedelta(seconds=1)).astimezone(zone)
+    first = _midnight(date(last.year - 1 if last.month < 12 else last.year, last.month % 12 + 1, 1), zone)
+    whole = replace(selection, start=first)
+    found = months(whole, request.user, zone)
+    currencies = sorted({one.currency for one in found})
+    return [chart_of([one for one in found if one.currency == currency], first, currency) for currency in currencies]

@@ -1,0 +1,16 @@
+"""The money side: payment terminals, what was captured from cards, and the invoices."""
+
+from payments.models.advices import FinancialAdviceConfirmation
+from payments.models.invoices import Invoice, InvoicePdf, InvoiceRevision, InvoiceSeries
+from payments.models.issues import PaymentIssue
+from payments.models.terminals import Terminal
+
+__all__ = [
+    "FinancialAdviceConfirmation",
+    "Invoice",
+    "InvoicePdf",
+    "InvoiceRevision",
+    "InvoiceSeries",
+    "PaymentIssue",
+    "Terminal",
+]

@@ -1,0 +1,158 @@
+"""What follows an attempt to send a push: acknowledged, tried again, given up, or a decision of staff."""
+
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from infrastructure import correlation
+from infrastructure.wakeups import wake_task
+from roaming.choices import PushState
+from roaming.models import Push, PushAttempt, RoamingPlatform
+from roaming.ocpi.client import Reply
+from roaming.ocpi.errors import PeerError, PeerRefused
+from roaming.services import circuit
+from roaming.services.push_claims import URGENT
+from roaming.services.push_queue import DELIVER, enqueue_state
+from roaming.services.registry import Request, registry
+
+# The name under which staff and tests look for what became of a push.
+logger = logging.getLogger("roaming.services.push")
+
+LONGEST_BACKOFF = timedelta(minutes=10)
+REFUSED_BACKOFF = timedelta(hours=1)
+JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When an attempt began."""
+
+    at: datetime = field(default_factory=timezone.now)
+    ticks: float = field(default_factory=time.monotonic)
+
+    @property
+    def milliseconds(self) -> int:
+        return round((time.monotonic() - self.ticks) * 1000)
+
+
+def finished(push: Push, request: Request | None, reply: Reply | None, clock: Clock) -> None:
+    with transaction.atomic():
+        if request is not None and reply is not None:
+            registry.senders[push.module].acknowledge(push, request, reply)
+            _record(push, clock, reply.http_status, "")
+        Push.objects.filter(pk=push.pk).update(
+            state=PushState.DONE,
+            attempts=push.attempts + 1,
+            finished_at=timezone.now(),
+            last_error="",
+            needs_operator=False,
+        )
+    if reply is None:
+        circuit.leave(push.platform)
+    else:
+        platform_answered(push.platform)
+    wake_followers(push.platform)
+
+
+def platform_answered(platform: RoamingPlatform) -> None:
+    """It takes something again: what was given up is said once more, what waits after failures goes at once."""
+    with transaction.atomic():
+        if circuit.note_answer(platform):
+            waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
+            waiting.filter(attempts__gt=0, not_before__gt=timezone.now()).update(not_before=timezone.now())
+        _catch_up(platform)
+
+
+def _catch_up(platform: RoamingPlatform) -> None:
+    dropped = Push.objects.filter(platform=platform, state=PushState.DROPPED, body__isnull=True)
+    # In the order in which it was asked for: a tariff before its locations, a session before what follows it.
+    for module, object_id, sequence in dropped.order_by("queued_at").values_list("module", "object_id", "sequence"):
+        enqueue_state(platform, module, object_id, sequence=sequence)
+    dropped.update(state=PushState.SUPERSEDED)
+
+
+def failed(push: Push, error: PeerError, clock: Clock) -> None:
+    now = timezone.now()
+    with transaction.atomic():
+        again_now = error.permanent and registry.senders[push.module].refused(push)
+        state, not_before = _after_failure(push, error, now, again_now)
+        superseded = (
+            Push.objects.filter(
+                platform=push.platform, module=push.module, object_id=push.object_id, state=PushState.PENDING
+            )
+            .exclude(pk=push.pk)
+            .exists()
+        )
+        if superseded:
+            state = PushState.SUPERSEDED
+        _record(push, clock, error.http_status if isinstance(error, PeerRefused) else None, error.detail)
+        Push.objects.filter(pk=push.pk).update(
+            state=state,
+            attempts=push.attempts + 1,
+            not_before=not_before,
+            finished_at=None if state == PushState.PENDING else now,
+            last_error=error.detail,
+            needs_operator=error.permanent and not again_now and not superseded,
+        )
+        if again_now and state == PushState.PENDING:
+            wake_task(DELIVER, push.pk)
+    _tell_circuit(push, error)
+    wake_followers(push.platform)
+    logger.warning("%s: attempt %d failed: %s", push, push.attempts + 1, error.detail)
+
+
+def _tell_circuit(push: Push, error: PeerError) -> None:
+    # Commands' results go to addresses of their own, which say nothing of the platform.
+    if circuit.concerns_all(error) and push.module not in URGENT:
+        circuit.note_failure(push.platform, error)
+    elif isinstance(error, PeerRefused) and not circuit.concerns_all(error):
+        platform_answered(push.platform)
+    else:
+        circuit.leave(push.platform)
+
+
+def _record(push: Push, clock: Clock, http_status: int | None, error: str) -> None:
+    PushAttempt.objects.create(
+        push=push,
+        number=push.attempts + 1,
+        started_at=clock.at,
+        duration_ms=clock.milliseconds,
+        method=push.method,
+        url=push.url,
+        http_status=http_status,
+        error=error,
+        correlation_id=correlation.current(),
+    )
+
+
+def _after_failure(push: Push, error: PeerError, now: datetime, again_now: bool) -> tuple[PushState, datetime]:
+    if again_now:
+        return PushState.PENDING, now
+    is_kept = push.give_up_at is None
+    if error.permanent:
+        # What must arrive stays queued even so: the peer may mend its side, and staff see it in admin.
+        return (PushState.PENDING, now + REFUSED_BACKOFF) if is_kept else (PushState.FAILED, now)
+    delay = pause_after(push.attempts)
+    if error.retry_after is not None:
+        delay = max(delay, min(timedelta(seconds=error.retry_after), circuit.LONGEST_WISH))
+    if push.give_up_at is not None and now + delay >= push.give_up_at:
+        return PushState.DROPPED, now
+    return PushState.PENDING, now + delay
+
+
+def pause_after(attempts: int) -> timedelta:
+    """1, 2, 4 ... seconds, ten minutes at most; each a little off, so that what failed together is spread out."""
+    longest = min(timedelta(seconds=2 ** min(attempts, 10)), LONGEST_BACKOFF)
+    return longest * random.uniform(1 - JITTER, 1 + JITTER)
+
+
+def wake_followers(platform: RoamingPlatform) -> None:
+    """What may have waited for a push: its object, its sequence, or the partner's share of the workers."""
+    due = Push.objects.filter(platform=platform, state=PushState.PENDING, not_before__lte=timezone.now())
+    for push_id in due.order_by("queued_at").values_list("pk", flat=True)[:10]:
+        wake_task(DELIVER, push_id)

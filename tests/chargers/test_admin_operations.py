@@ -1,0 +1,273 @@
+"""Staff operate chargers from their pages: a GET only asks, a POST leaves the request of the charger's version."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from chargers.models import (
+    ChargerConnection,
+    ChargerEvent,
+    ChargerMessage,
+    ChargerVariable,
+    ChargingSession,
+    OutgoingCall,
+    PendingCharger,
+)
+from chargers.services import calls
+from infrastructure.models import Charger
+from tests.chargers.factories import make_connector
+from tests.infrastructure.factories import LocationFactory, make_staff
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def connection() -> Any:
+    connector = make_connector()
+    ChargerConnection.objects.update(protocol="ocpp1.6")
+    return connector.evse.charger.connection
+
+
+@pytest.fixture
+def staff(client: Any, connection: Any) -> Any:
+    client.force_login(make_staff("operator", connection.charger.location.operator))
+    return client
+
+
+def page(obj: Any, action: str) -> str:
+    return reverse(f"admin:chargers_{obj._meta.model_name}_{action}", args=[obj.pk])
+
+
+def operate(connection: Any, do: str) -> str:
+    return f"{page(connection, 'operate')}?do={do}"
+
+
+AT = {"at_0": "2026-03-01", "at_1": "10:00:00"}
+LOG = {"location": "ftp://files/logs"}
+OPERATIONS = [
+    ("reset", {"is_hard": "1"}, "Reset", {"type": "Hard"}, {"type": "Immediate"}),
+    ("reset", {"is_hard": ""}, "Reset", {"type": "Soft"}, {"type": "OnIdle"}),
+    (
+        "availability",
+        {"evse": "1", "is_operative": ""},
+        "ChangeAvailability",
+        {"connectorId": 1, "type": "Inoperative"},
+        {"evse": {"id": 1}, "operationalStatus": "Inoperative"},
+    ),
+    (
+        "availability",
+        {"evse": "0", "is_operative": "1"},
+        "ChangeAvailability",
+        {"connectorId": 0, "type": "Operative"},
+        {"operationalStatus": "Operative"},
+    ),
+    (
+        "trigger",
+        {"message": "StatusNotification", "evse": "1"},
+        "TriggerMessage",
+        {"requestedMessage": "StatusNotification", "connectorId": 1},
+        {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": 1}},
+    ),
+    (
+        "trigger",
+        {"message": "DiagnosticsStatusNotification", "evse": "0"},
+        "TriggerMessage",
+        {"requestedMessage": "DiagnosticsStatusNotification"},
+        {"requestedMessage": "LogStatusNotification"},
+    ),
+    ("clear-cache", {}, "ClearCache", {}, {}),
+    ("certificate", {"chain": "PEM"}, "CertificateSigned", {"certificateChain": "PEM"}, {"certificateChain": "PEM"}),
+    ("request", {"action": "GetLocalListVersion", "payload": "{}"}, "GetLocalListVersion", {}, {}),
+]
+
+
+@pytest.mark.parametrize(("do", "form", "action", "in_16", "in_201"), OPERATIONS)
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
+def test_an_operation_is_the_request_of_the_chargers_version(
+    staff: Any, connection: Any, protocol: str, do: str, form: Any, action: str, in_16: Any, in_201: Any
+):
+    ChargerConnection.objects.update(protocol=protocol)
+    assert staff.get(operate(connection, do)).status_code == 200
+    assert not OutgoingCall.objects.exists()
+    answer = staff.post(operate(connection, do), form)
+    call = OutgoingCall.objects.get()
+    assert answer.url == page(call, "change")
+    assert call.payload == {"action": action, "payload": in_16 if protocol == "ocpp1.6" else in_201}
+
+
+def test_operations_of_ocpp_16_only_or_with_other_names(staff: Any, connection: Any):
+    staff.post(operate(connection, "read-configuration"), {"keys": "A, B"})
+    staff.post(operate(connection, "change-configuration"), {"key": "A", "value": " 1"})
+    staff.post(operate(connection, "update-firmware"), {"location": "ftp://files/fw", **AT, "retries": "2"})
+    staff.post(operate(connection, "diagnostics"), LOG)
+    assert [call.payload for call in OutgoingCall.objects.order_by("pk")] == [
+        {"action": "GetConfiguration", "payload": {"key": ["A", "B"]}},
+        {"action": "ChangeConfiguration", "payload": {"key": "A", "value": " 1"}},
+        {
+            "action": "UpdateFirmware",
+            "payload": {"location": "ftp://files/fw", "retrieveDate": "2026-03-01T09:00:00Z", "retries": 2},
+        },
+        {"action": "GetDiagnostics", "payload": LOG},
+    ]
+
+
+def test_operations_of_ocpp_201_have_its_shape(staff: Any, connection: Any):
+    ChargerConnection.objects.update(protocol="ocpp2.0.1")
+    staff.post(operate(connection, "read-configuration"), {})
+    staff.post(operate(connection, "update-firmware"), {"location": "ftp://files/fw", **AT})
+    staff.post(operate(connection, "diagnostics"), LOG)
+    staff.post(operate(connection, "security-log"), LOG)
+    sent = [(call.name, call.payload["payload"]) for call in OutgoingCall.objects.order_by("pk")]
+    assert all(isinstance(payload.pop("requestId"), int) for _, payload in sent)
+    assert sent == [
+        ("GetBaseReport", {"reportBase": "FullInventory"}),
+        ("UpdateFirmware", {"firmware": {"location": "ftp://files/fw", "retrieveDateTime": "2026-03-01T09:00:00Z"}}),
+        ("GetLog", {"logType": "DiagnosticsLog", "log": {"remoteLocation": "ftp://files/logs"}}),
+        ("GetLog", {"logType": "SecurityLog", "log": {"remoteLocation": "ftp://files/logs"}}),
+    ]
+    assert staff.get(operate(connection, "change-configuration")).status_code == 404
+
+
+def test_staff_start_a_session_that_nobody_pays(staff: Any, connection: Any):
+    connector = connection.charger.evses.get().connectors.get()
+    staff.post(operate(connection, "start"), {"connector": connector.pk})
+    session = ChargingSession.objects.get()
+    assert (session.connector, session.peer_id, session.tariff_version, session.status) == (
+        connector,
+        "",
+        None,
+        "PENDING",
+    )
+    assert OutgoingCall.objects.get().action == "START_TRANSACTION"
+
+
+@pytest.mark.parametrize(
+    ("do", "form"),
+    [
+        ("request", {"action": "Reset", "payload": '{"type": "Never"}'}),
+        ("request", {"action": "Reset", "payload": "{"}),
+        ("request", {"action": "Reset", "payload": "[]"}),
+        ("request", {"action": "Heartbeat", "payload": "{}"}),
+        ("trigger", {"message": "Gossip", "evse": "0"}),
+        ("availability", {"evse": "77", "is_operative": ""}),
+        ("update-firmware", {"location": ""}),
+        ("start", {"connector": "999999"}),
+    ],
+)
+def test_what_is_wrong_is_said_and_not_sent(staff: Any, connection: Any, do: str, form: Any):
+    answer = staff.post(operate(connection, do), form)
+    assert answer.status_code == 200 and answer.context["form"].errors
+    assert not OutgoingCall.objects.exists()
+
+
+def test_the_page_of_a_call_looks_again_until_the_answer_is_there(staff: Any, connection: Any):
+    staff.post(operate(connection, "read-configuration"), {})
+    call = OutgoingCall.objects.get()
+    assert "location.reload" in staff.get(page(call, "change")).content.decode()
+    calls.finish_call(call.pk, calls.CallResult.ACCEPTED, {"configurationKey": []})
+    text = staff.get(page(call, "change")).content.decode()
+    assert "location.reload" not in text and "configuration</a>" in text
+
+
+def test_a_value_is_changed_from_the_list_of_what_was_read(staff: Any, connection: Any):
+    variable = ChargerVariable.objects.create(charger=connection.charger, variable="HeartbeatInterval", value="60")
+    assert staff.get(page(variable, "change_value")).context["form"].initial == {"value": "60"}
+    staff.post(page(variable, "change_value"), {"value": "30"})
+    payload = {"key": "HeartbeatInterval", "value": "30"}
+    assert OutgoingCall.objects.get().payload == {"action": "ChangeConfiguration", "payload": payload}
+
+
+def test_the_security_profile_is_set_and_0_only_where_allowed(staff: Any, connection: Any, settings: Any):
+    address = page(connection, "security")
+    staff.post(address, {"security_profile": "3", "certificate_name": "SN-1"})
+    connection.refresh_from_db()
+    assert (connection.security_profile, connection.certificate_name) == (3, "SN-1")
+    assert staff.post(address, {"security_profile": "0"}).context["form"].errors
+    settings.CHARGERS_WITHOUT_PASSWORD = True
+    staff.post(address, {"security_profile": "0"})
+    connection.refresh_from_db()
+    assert connection.security_profile == 0
+
+
+@pytest.fixture
+def records(connection: Any) -> Any:
+    charger, now = connection.charger, timezone.now()
+    frame = '[2,"1","Authorize",{"idTag":"***CCDD"}]'
+    for _ in range(3):
+        ChargerMessage.objects.create(
+            charger=charger, at=now, direction="IN", kind="CALL", action="Authorize", frame=frame, size=40
+        )
+        ChargerEvent.objects.create(charger=charger, kind="FAULT", name="GroundFailure", info="RCD", at=now)
+    ChargerVariable.objects.create(charger=charger, variable="HeartbeatInterval", value="60")
+    ChargerConnection.objects.update(channel_name="", refused_at=now, refusal="It showed a wrong password.")
+    return charger
+
+
+def test_a_chargers_page_shows_what_it_told_and_how_to_operate_it(staff: Any, connection: Any, records: Any):
+    text = staff.get(reverse("admin:infrastructure_charger_change", args=[records.pk])).content.decode()
+    for shown in ("It showed a wrong password.", "GroundFailure", "***CCDD", operate(connection, "reset")):
+        assert shown in text
+    assert f"chargermessage/?charger__id__exact={records.pk}" in text
+    text = staff.get(page(connection, "change")).content.decode()
+    assert "GroundFailure" in text and operate(connection, "reset") in text
+
+
+@pytest.mark.parametrize("model", [ChargerMessage, ChargerEvent, ChargerVariable, OutgoingCall, PendingCharger])
+def test_lists_and_pages_open(staff: Any, records: Any, connection: Any, model: Any):
+    staff.post(operate(connection, "clear-cache"))
+    PendingCharger.objects.create(identity="NEW")
+    name = model._meta.model_name
+    assert staff.get(reverse(f"admin:chargers_{name}_changelist")).status_code == 200
+    assert staff.get(page(model.objects.first(), "change")).status_code == 200
+
+
+def test_the_message_list_costs_the_same_however_long_it_is(
+    staff: Any, records: Any, django_assert_max_num_queries: Any
+):
+    address = reverse("admin:chargers_chargermessage_changelist")
+    staff.get(address)
+    with django_assert_max_num_queries(12):
+        staff.get(f"{address}?charger__id__exact={records.pk}&action=Authorize&direction__exact=IN")
+
+
+def test_who_may_only_look_operates_nothing(client: Any, connection: Any):
+    user = make_staff("viewer", connection.charger.location.operator)
+    user.user_permissions.set(user.user_permissions.model.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    row = PendingCharger.objects.create(identity="NEW")
+    assert client.post(operate(connection, "clear-cache")).status_code == 403
+    assert client.post(page(connection, "security"), {"security_profile": "3"}).status_code == 403
+    assert client.post(page(row, "accept"), {"location": connection.charger.location_id, "evses": 1}).status_code == 403
+    variable = ChargerVariable.objects.create(charger=connection.charger, variable="A")
+    assert client.post(page(variable, "change_value"), {"value": "x"}).status_code == 403
+    assert not OutgoingCall.objects.exists() and PendingCharger.objects.exists()
+
+
+def test_others_chargers_are_not_found(client: Any, records: Any, connection: Any):
+    client.force_login(make_staff())
+    assert client.post(operate(connection, "clear-cache")).status_code == 404
+    assert client.post(page(ChargerVariable.objects.get(), "change_value"), {"value": "x"}).status_code == 404
+    for model in (ChargerMessage, ChargerEvent):
+        text = client.get(reverse(f"admin:chargers_{model._meta.model_name}_changelist")).content.decode()
+        assert "GroundFailure" not in text and "CCDD" not in text
+
+
+def test_a_pending_charger_is_accepted_into_an_area_of_ones_own(staff: Any, connection: Any):
+    row = PendingCharger.objects.create(identity="NEW-1", password_hash="x" * 64)
+    assert staff.get(page(row, "accept")).status_code == 200
+    foreign = LocationFactory()
+    assert staff.post(page(row, "accept"), {"location": foreign.pk, "evses": 1}).context["form"].errors
+    location = connection.charger.location
+    staff.post(page(row, "accept"), {"location": location.pk, "name": "Yard", "evses": 2})
+    charger = Charger.objects.get(identity="NEW-1")
+    assert (charger.location, charger.evses.count(), charger.connection.password_hash) == (location, 2, "x" * 64)
+
+
+def test_a_pending_charger_is_discarded_only_by_a_post(staff: Any):
+    row = PendingCharger.objects.create(identity="NEW-1")
+    staff.get(page(row, "discard"))
+    assert PendingCharger.objects.exists()
+    staff.post(page(row, "discard"))
+    assert not PendingCharger.objects.exists()

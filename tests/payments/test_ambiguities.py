@@ -1,0 +1,128 @@
+"""What DirectPayment v1.9 leaves open, and where our reading of it is tested: one entry per ambiguity.
+
+A22, A30 and A32 concern OCPI 2.3.0 or nothing that can be tested. What had no test stands here itself.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infrastructure import ids
+from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
+from payments.services.advices import match_advice
+from payments.services.invoices import open_invoice
+from roaming.models import PlatformRole
+from tests.payments import factories
+
+ROOT = Path(__file__).parents[2]
+HERE = "tests/payments/test_ambiguities.py"
+ENDPOINTS = "tests/payments/test_ocpi_endpoints.py"
+TERMINALS = "tests/payments/test_terminals.py"
+ADVICES = "tests/payments/test_advices.py"
+WORKLIST = "tests/payments/test_worklist.py"
+PAGE = "tests/payments/test_invoice_page.py"
+CONFORMANCE = "tests/conformance"
+
+TESTED = {
+    "A1 one payments endpoint or two": (f"{CONFORMANCE}/test_payments.py", "test_134_the_address_of_terminals"),
+    "A2 the role of a PTP": (HERE, "test_any_role_of_a_ptp_is_taken"),
+    "A3 payments is for PTPs only": (f"{CONFORMANCE}/test_credentials.py", "test_039_payments_for_ptps_only"),
+    "A4 a terminal of only an id": (f"{CONFORMANCE}/test_payments.py", "test_120_a_terminal_may_have_nothing"),
+    "A5 empty lists unassign": (TERMINALS, "test_unassigning_sends_empty_lists"),
+    "A6 an invoice address that is none": (HERE, "test_an_address_that_is_none_is_kept_and_never_a_link"),
+    "A7 we always send last_updated": (TERMINALS, "test_the_push_has_full_lists_and_our_invoice_address"),
+    "A8 who owns the assignment": (TERMINALS, "test_another_opinion_of_the_ptp_is_answered_once"),
+    "A9 a terminal posted again": (ENDPOINTS, "test_a_terminal_is_created_once_and_then_updated"),
+    "A10 PUT and PATCH at our side": (ENDPOINTS, "test_put_and_patch_are_taken_as_updates"),
+    "A11 the answer of a POST": (ENDPOINTS, "test_a_terminal_is_created_once_and_then_updated"),
+    "A12 countries of two and three letters": (TERMINALS, "test_the_country_has_three_letters"),
+    "A13 addresses beyond ASCII": (HERE, "test_addresses_may_have_umlauts"),
+    "A14 whose terminal it is": (TERMINALS, "test_the_party_decides_before_the_reference"),
+    "A15 areas and EVSEs add up": (f"{CONFORMANCE}/test_payments.py", "test_123_areas_and_evses_add_up"),
+    "A15 unknown ids are flagged": (WORKLIST, "test_places_that_we_do_not_have"),
+    "A16 the printed example is no JSON": (ENDPOINTS, "test_the_printed_example_is_not_json"),
+    "A17 card data, missing and plenty": (HERE, "test_card_data_may_be_missing_or_plenty"),
+    "A18 both shapes of a price": (ADVICES, "test_both_shapes_of_a_price_are_understood"),
+    "A18 another currency": (WORKLIST, "test_a_capture_that_is_not_the_bill"),
+    "A19 early, unknown, twice, several": (ADVICES, "test_the_newest_of_several_counts_and_the_others_stay"),
+    "A20 a tariff by its id": (f"{CONFORMANCE}/test_tariffs.py", "test_082_a_tariff_by_its_id"),
+    "A21 we stop before the blocked amount": (f"{CONFORMANCE}/test_payments.py", "test_132_we_stop_before"),
+    "A23 the whole tariff": (f"{CONFORMANCE}/test_tariffs.py", "test_079_a_terminals_tariff_tells_the_amount"),
+    "A24 slashes and case of an invoice address": (PAGE, "test_case_and_slashes_do_not_matter"),
+    "A25 an invoice by either reference": (PAGE, "test_the_cdrs_id_and_the_number_lead_to_the_invoice_too"),
+    "A26 no invoice creator": (
+        "tests/payments/test_opening_invoices.py",
+        "test_the_ptp_invoices_where_all_its_terminals_say_so",
+    ),
+    "A27 a reference used again": ("tests/roaming/test_commands.py", "test_a_reference_used_for_another_start"),
+    "A28 the token is any": (HERE, "test_payments_meet_by_reference_whatever_the_token"),
+    "A29 accepted but never plugged in": (WORKLIST, "test_never_plugged_in_until_the_partner_knows"),
+    "A31 malformed dates": (ENDPOINTS, "test_what_is_not_understood_is_2001_and_stores_nothing"),
+    "A33 what is written on the outlet": (HERE, "test_the_outlet_is_named_after_its_id"),
+}
+
+
+@pytest.mark.parametrize("ambiguity", TESTED)
+def test_each_ambiguity_has_its_test(ambiguity: str) -> None:
+    path, name = TESTED[ambiguity]
+    assert re.search(rf"def {name}", (ROOT / path).read_text())
+
+
+def test_none_is_left_out() -> None:
+    wanted = {f"A{number}" for number in range(1, 34)} - {"A22", "A30", "A32"}
+    assert {entry.split()[0] for entry in TESTED} == wanted
+
+
+@pytest.mark.parametrize("role", ["PTP", "EMSP", "OTHER", "SOMETHING"])
+def test_any_role_of_a_ptp_is_taken(ocpi: Any, platform: Any, role: str) -> None:
+    PlatformRole.objects.filter(platform=platform).update(role=role)
+    assert ocpi.call("POST", "2.2.1/payments/terminals", {"terminal_id": "T1"}).status_code == 201
+
+
+@pytest.mark.parametrize("url", ["someNewURL", "javascript:alert(1)"])
+def test_an_address_that_is_none_is_kept_and_never_a_link(
+    ocpi: Any, admin_client: Any, operator: Any, url: str
+) -> None:
+    ocpi.call("POST", "2.2.1/payments/terminals", {"terminal_id": "T1", "invoice_base_url": url})
+    terminal = Terminal.objects.get()
+    assert terminal.invoice_base_url == url
+    html = admin_client.get(f"/admin/payments/terminal/{terminal.pk}/change/").content.decode()
+    assert url in html
+    assert f'href="{url}' not in html
+
+
+def test_addresses_may_have_umlauts(ocpi: Any) -> None:
+    body = {"terminal_id": "T1", "address": "Große Mühlgasse 1", "city": "Łódź"}
+    assert ocpi.call("POST", "2.2.1/payments/terminals", body).status_code == 201
+    told = ocpi.call("GET", "2.2.1/payments/terminals/T1").json()["data"]
+    assert (told["address"], told["city"]) == (body["address"], body["city"])
+
+
+@pytest.mark.parametrize("lines", [None, ["x" * 1000], [f"line {number}" for number in range(64)]])
+def test_card_data_may_be_missing_or_plenty(ocpi: Any, lines: list[str] | None) -> None:
+    body = factories.advice_body()
+    body.pop("eft_data")
+    if lines is not None:
+        body["eft_data"] = lines
+    answer = ocpi.call("POST", "2.2.1/payments/financial-advice-confirmations", body)
+    assert (answer.status_code, answer.json()["status_code"]) == (201, 1000)
+    assert FinancialAdviceConfirmation.objects.get().eft_data == (lines or [])
+
+
+def test_payments_meet_by_reference_whatever_the_token(ocpi: Any, platform: Any, evse: Any) -> None:
+    """Trace numbers roll over: two sessions of one token are two payments."""
+    for reference in ("pp-1", "pp-2"):
+        open_invoice(factories.make_cdr(factories.make_session(platform, evse, reference)).pk)
+    ocpi.call("POST", "2.2.1/payments/financial-advice-confirmations", factories.advice_body("A1", "PP-2"))
+    match_advice(FinancialAdviceConfirmation.objects.get().pk)
+    assert dict(Invoice.objects.values_list("authorization_reference", "capture_status_code")) == {
+        "pp-1": "",
+        "pp-2": "SUCCESS",
+    }
+
+
+def test_the_outlet_is_named_after_its_id() -> None:
+    assert ids.default_physical_reference("AT*PLG*E0001*2", 2) == "2"
+    assert len(ids.default_physical_reference("AT*PLG*E" + "1" * 30, 1)) <= 16

@@ -1,0 +1,124 @@
+"""What a platform was never told is found by comparing, in the order in which it must arrive."""
+
+from typing import Any
+
+import pytest
+import requests
+import responses
+from django.utils import timezone
+
+from roaming.choices import Module, PlatformState, PushState
+from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
+from roaming.services import catch_up, push
+from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
+
+pytestmark = pytest.mark.django_db
+
+BASE = "http://127.0.0.1:9/2.2.1"
+OK = {"status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}
+MODULES = (Module.CDRS, Module.SESSIONS, Module.LOCATIONS, Module.TARIFFS)
+
+
+@pytest.fixture
+def platform() -> RoamingPlatform:
+    platform = RegisteredPlatformFactory()
+    for module in MODULES:
+        PlatformEndpoint.objects.create(platform=platform, identifier=module, role="RECEIVER", url=f"{BASE}/{module}")
+    return platform
+
+
+def document(platform: RoamingPlatform, module: str = Module.LOCATIONS, name: str = "X", **fields: Any) -> Document:
+    body = {"id": name} if module != Module.CDRS else {"id": name, "session_id": "S"}
+    return DocumentFactory(platform=platform, module=module, object_id=name, body=body, **fields)
+
+
+def names() -> list[str]:
+    return [row.object_id.rpartition("/")[2] for row in Push.objects.order_by("queued_at", "pk")]
+
+
+def test_what_others_refer_to_is_queued_before_them(platform: RoamingPlatform) -> None:
+    for module in MODULES:
+        document(platform, module, module)
+    assert catch_up.enqueue_untold() == 4
+    assert names() == ["tariffs", "locations", "sessions", "cdrs"]
+    kept = Push.objects.get(module=Module.CDRS)
+    assert kept.give_up_at is None and Push.objects.get(module=Module.SESSIONS).give_up_at is not None
+
+
+def test_what_was_said_or_is_queued_or_decided_is_not_said_again(platform: RoamingPlatform) -> None:
+    document(platform, name="told", acknowledged={"id": "told"})
+    waiting = document(platform, name="waiting")
+    push.enqueue_state(platform, Module.LOCATIONS, waiting.path)
+    for state in (PushState.FAILED, PushState.DISCARDED):
+        decided = document(platform, name=state)
+        Push.objects.create(platform=platform, module=Module.LOCATIONS, object_id=decided.path, state=state)
+    document(platform, name="never-there", is_deleted=True)
+    assert catch_up.enqueue_untold() == 0
+
+
+def test_a_change_after_a_refusal_is_said(platform: RoamingPlatform) -> None:
+    refused = document(platform)
+    Push.objects.create(platform=platform, module=Module.LOCATIONS, object_id=refused.path, state=PushState.FAILED)
+    Document.objects.update(last_updated=timezone.now())
+    assert catch_up.enqueue_untold() == 1
+
+
+def test_an_outdated_copy_and_one_that_should_be_gone_are_said(platform: RoamingPlatform) -> None:
+    document(platform, name="old", acknowledged={"id": "old", "name": "before"})
+    document(platform, Module.TARIFFS, "withdrawn", acknowledged={"id": "withdrawn"}, is_deleted=True)
+    assert catch_up.enqueue_untold() == 2
+
+
+def test_nothing_is_queued_for_who_is_not_registered_or_takes_no_such_objects(platform: RoamingPlatform) -> None:
+    document(RegisteredPlatformFactory())
+    gone = document(platform).platform
+    RoamingPlatform.objects.filter(pk=gone.pk).update(state=PlatformState.INVALIDATED)
+    assert catch_up.enqueue_untold() == 0
+
+
+# Order where it matters
+
+
+def deliver_all() -> list[str]:
+    """Wakes everything in the worst order, again and again; gives what reached the peer."""
+    for _ in range(5):
+        for push_id in Push.objects.filter(state=PushState.PENDING).order_by("-pk").values_list("pk", flat=True):
+            push.deliver(push_id)
+    return [f"{call.request.method} {call.request.url.removeprefix(BASE)}" for call in responses.calls]
+
+
+@responses.activate
+def test_a_tariff_arrives_before_its_location_and_a_session_before_its_cdr(platform: RoamingPlatform) -> None:
+    for module in MODULES:
+        path = "" if module == Module.CDRS else "/AT/PLG/S" if module == Module.SESSIONS else f"/AT/PLG/{module}"
+        responses.add("POST" if module == Module.CDRS else "PUT", f"{BASE}/{module}{path}", json=OK)
+        document(platform, module, "S" if module == Module.SESSIONS else module)
+    catch_up.enqueue_untold()
+    sent = deliver_all()
+    assert sent.index("PUT /tariffs/AT/PLG/tariffs") < sent.index("PUT /locations/AT/PLG/locations")
+    assert sent.index("PUT /sessions/AT/PLG/S") < sent.index("POST /cdrs")
+    assert len(sent) == 4
+
+
+@responses.activate
+def test_the_order_holds_after_an_outage_of_any_length(platform: RoamingPlatform) -> None:
+    session, cdr = document(platform, Module.SESSIONS, "S"), document(platform, Module.CDRS, "C")
+    push.enqueue_state(platform, Module.SESSIONS, session.path, sequence="session S")
+    push.enqueue(platform, Module.CDRS, cdr.path, sequence="session S")
+    down = requests.ConnectionError("down")
+    responses.put(f"{BASE}/sessions/AT/PLG/S", body=down)
+    responses.post(f"{BASE}/cdrs", body=down)
+    for _ in range(3):
+        Push.objects.update(not_before=timezone.now())
+        deliver_all()
+    Push.objects.filter(module=Module.SESSIONS).update(state=PushState.DROPPED)
+    failed = len(responses.calls)
+
+    responses.replace(responses.PUT, f"{BASE}/sessions/AT/PLG/S", json=OK)
+    responses.replace(responses.POST, f"{BASE}/cdrs", json=OK)
+    push.try_now(platform)
+    Push.objects.update(not_before=timezone.now())
+    assert sorted(deliver_all()[failed:]) == ["POST /cdrs", "PUT /sessions/AT/PLG/S"]
+    bodies = {call.request.body for call in responses.calls if call.request.url.endswith("/cdrs")}
+    assert len(bodies) == 1
+    assert not Push.objects.filter(state__in=[PushState.PENDING, PushState.DROPPED]).exists()
