@@ -77,6 +77,8 @@ def is_meant(id_tag: str) -> Q:
 
 def _open_session(charger_id: int, id_tag: str) -> ChargingSession | None:
     running = ChargingSession.objects.filter(status__in=OPEN, connector__evse__charger_id=charger_id)
+    # What runs though nobody let it in lets nobody in.
+    running = running.exclude(status=SessionStatus.ACTIVE, accepted_at=None)
     return running.filter(is_meant(id_tag)).first()
 
 

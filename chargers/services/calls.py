@@ -108,8 +108,9 @@ def _settle_start(session: ChargingSession, result: CallResult) -> None:
         session.accepted_at = timezone.now()
     else:
         session.status = SessionStatus.INVALID
+        session.transaction_id = ""  # what the charger begins with it after all is another session
     session.last_updated = timezone.now()
-    session.save(update_fields=["accepted_at", "status", "last_updated"])
+    session.save(update_fields=["accepted_at", "status", "transaction_id", "last_updated"])
     outbox.record("session", session.pk)
 
 

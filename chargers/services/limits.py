@@ -86,9 +86,16 @@ def stop_if_reached(measured: Measured, now: datetime) -> None:
 
     A charger that is offline is asked when it is back: running sessions are looked at all the time.
     """
+    if _is_nobodys(measured.session):
+        return ask_to_stop(measured.session, StopReason.STAFF, now)
     if _may_ask(measured.session, now) and is_reached(measured, now):
         logger.info("session %s comes to its limit of %s", measured.session, measured.session.limit)
         ask_to_stop(measured.session, StopReason.LIMIT, now)
+
+
+def _is_nobodys(session: ChargingSession) -> bool:
+    """Nobody let it in, and nobody pays: it is asked to stop until it does."""
+    return session.accepted_at is None and not session.peer_id and session.tariff_version_id is None
 
 
 def ask_to_stop(session: ChargingSession, by: StopReason, now: datetime) -> None:

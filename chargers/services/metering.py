@@ -96,6 +96,8 @@ def _placed(session: ChargingSession, readings: Iterable[Reading], now: datetime
     """The readings by our clock. Energy that a wrong clock told of counts at the time it came."""
     began, strays = begin_of(session), []
     for one in readings:
+        if one.power_w is not None and one.power_w > LARGEST_POWER_W:  # a fault of the meter; its register may be right
+            one = replace(one, power_w=None)
         at = clock.place(session, one.at, now)
         if not is_possible(session, one.register_wh, now):
             logger.warning("session %s: a register of %s Wh is impossible", session, one.register_wh)

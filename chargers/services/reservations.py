@@ -194,6 +194,8 @@ def take_up(charger_id: int, event: TransactionStarted, permit: Permit | None) -
     if outlet is not None and not _is_settled(session, event.evse_number):
         assign(session, outlet)
     session.reserved_at = min(session.reserved_at or at, at)
+    if permit is not None and permit.start is not None:  # another card of the group came
+        session.cdr_token = permit.start.cdr_token
     _save(session)
     return session
 
@@ -203,7 +205,9 @@ def _expected(charger_id: int, event: TransactionStarted, permit: Permit | None)
     reserved = authorize.reserved_sessions(charger_id, event.evse_number)
     session_id = reserved.filter(authorize.is_meant(event.id_tag)).values_list("pk", flat=True).first()
     if session_id is None and permit is not None and permit.start is not None and permit.parent_id_tag:
-        group = reserved.filter(reservation=event.reservation_id, parent_id_tag=permit.parent_id_tag)
+        group = reserved.filter(
+            reservation=event.reservation_id, parent_id_tag=permit.parent_id_tag, peer_id=permit.start.peer_id
+        )
         session_id = group.values_list("pk", flat=True).first()
     return session_id
 

@@ -74,13 +74,16 @@ def invoice_creator(session: ChargingSession, platform: RoamingPlatform) -> Invo
     serving = Terminal.objects.filter(
         Q(locations=evse.charger.location_id) | Q(evses=evse), platform=platform
     ).distinct()
-    creators = set(serving.values_list("invoice_creator", flat=True))
+    # Those that the PTP no longer lists serve nothing, unless no other is left to say.
+    present = serving.filter(missing_since=None)
+    creators = set((present if present.exists() else serving).values_list("invoice_creator", flat=True))
     return InvoiceCreator.PTP if creators == {InvoiceCreator.PTP.value} else InvoiceCreator.CPO
 
 
 def _create_invoice(cdr: CDR, session: ChargingSession, platform: RoamingPlatform) -> Invoice:
-    operator = _seller_of(session)
     replaces = _replaced(cdr)
+    # Whoever sold goes on to be the seller, though the area may be another's now, or gone.
+    operator = replaces.operator if replaces else _seller_of(session)
     issued_at = timezone.now()
     amounts = content.content(cdr.cost, cdr.total_cost_incl_vat, cdr.currency)
     return Invoice.objects.create(

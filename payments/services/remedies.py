@@ -82,12 +82,20 @@ def credit(issue: PaymentIssue, note: str) -> str:
     return "The CDR is credited. The partner is told; the money goes back to the driver there."
 
 
+def _sessions_for(issue: PaymentIssue, advice: FinancialAdviceConfirmation) -> QuerySet[ChargingSession]:
+    """Of the partner, and of the operator to whom the issue was shown."""
+    rows = ChargingSession.objects.filter(peer_id=advice.platform.peer_id)
+    if issue.operator_id is not None:
+        rows = rows.filter(connector__evse__charger__location__operator=issue.operator_id)
+    return rows
+
+
 def assign(issue: PaymentIssue, reference: str) -> str:
     """A person knows which session an advice belongs to: one of the same partner, never another's."""
     advice = issue.advice
     if advice is None:
         raise ValidationError("This is about no financial advice.")
-    sessions = ChargingSession.objects.filter(peer_id=advice.platform.peer_id)
+    sessions = _sessions_for(issue, advice)
     wanted = reference.strip()
     named = sessions.filter(authorization_reference__iexact=wanted) | sessions.filter(uid__iexact=wanted)
     session = named.first() if wanted else None
@@ -105,9 +113,10 @@ def candidates(issue: PaymentIssue) -> QuerySet[ChargingSession]:
     if advice is None:
         return ChargingSession.objects.none()
     amount = captured_by(advice)
-    return ChargingSession.objects.filter(
-        peer_id=advice.platform.peer_id, advices=None, currency=advice.currency, cdrs__invoice__total_gross=amount
-    ).order_by("-ended_at")[:5]
+    fitting = _sessions_for(issue, advice).filter(
+        advices=None, currency=advice.currency, cdrs__invoice__total_gross=amount
+    )
+    return fitting.order_by("-ended_at")[:5]
 
 
 def stop(issue: PaymentIssue, _: str) -> str:

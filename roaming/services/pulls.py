@@ -194,6 +194,10 @@ def _receive(source: PullSource, platform: RoamingPlatform, item: Any, outcome: 
 
 
 def _finish(pull: Pull, now: datetime, outcome: Outcome, error: str) -> None:
+    # Asked for anew during the run: that counts, not where this one ended.
+    if Pull.objects.filter(pk=pull.pk, next_run_at__gt=now).update(claimed_at=None, last_run_at=now):
+        wake_task(RUN, pull.pk)
+        return
     is_over = not error and not outcome.following
     changes: dict[str, Any] = {}
     if is_over and outcome.newest is not None:

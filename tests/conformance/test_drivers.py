@@ -1,5 +1,6 @@
 """Statements 113 to 119: cards, charging profiles, and parties behind a hub."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.conformance.client import Json
 from tests.conformance.marks import statement
-from tests.conformance.partner import HANG_UP, Received, Reply, envelope
+from tests.conformance.partner import HANG_UP, PATIENCE, Received, Reply, envelope
 from tests.conformance.stage import RESULTS, Peer, Run, Stage
 
 TOKENS = "/2.2.1/tokens"
@@ -178,10 +179,24 @@ def test_119_a_party_that_is_back_gets_the_present_state(stage: Stage) -> None:
     hub = stage.hub
     tell(hub, "BAC", "OFFLINE", 1)
     reference = charge_behind_hub(stage, "BAC")
+    wait_until_listed(hub, reference, "COMPLETED")
     tell(hub, "BAC", "CONNECTED", 2)
     told = hub.partner.wait("P", "/2.2.1/sessions", authorization_reference=reference)
     assert (told.method, told.body["status"]) == ("PUT", "COMPLETED")
     hub.partner.wait("POST", "/2.2.1/cdrs", authorization_reference=reference)
+
+
+def wait_until_listed(peer: Peer, reference: str, status: str) -> None:
+    """What is told from now on is this state, and not one on the way to it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        sessions = [
+            session for page in peer.client.pages("sessions?date_from=2020-01-01T00:00:00Z") for session in page.data
+        ]
+        if any((one.get("authorization_reference"), one["status"]) == (reference, status) for one in sessions):
+            return
+        assert time.monotonic() < deadline, f"{reference} is not {status}"
+        time.sleep(0.1)
 
 
 def charge_behind_hub(stage: Stage, party: str) -> str:
