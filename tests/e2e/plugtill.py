@@ -47,7 +47,8 @@ class PlugtillProcess:
 
     def __enter__(self) -> Self:
         inherited = {name: value for name, value in os.environ.items() if name not in SET_FOR_UNIT_TESTS}
-        self.environment = {**inherited, **self._own_variables(), **self._extra}
+        # Several installations at once share the 100 connections of one server.
+        self.environment = {**inherited, "DATABASE_POOL_SIZE": "5", **self._own_variables(), **self._extra}
         return self
 
     def __exit__(self, *error: object) -> None:
