@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -14,6 +14,7 @@ from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession, PendingCharger
 from config.desk import figures
 from config.desk.map import places
+from config.desk.onboarding import Step
 from config.desk.permissions import may_see
 from infrastructure import access
 from infrastructure.choices import AlertState
@@ -29,19 +30,65 @@ Rows = QuerySet[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    title: str
-    text: str
-    url: str
-    is_done: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Number:
     count: int
     title: str
     text: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Rows that ask for a person as long as there are any; `query` filters their list in the same way."""
+
+    title: str
+    text: str
+    model: type[Model]
+    condition: Q
+    query: str = ""
+    superusers_only: bool = False
+
+
+WATCHED = (
+    Watched(
+        "Messages need a decision",
+        "A partner refused them: correct the cause and send them again, or discard them.",
+        Push,
+        Q(needs_operator=True),
+        "?needs_operator__exact=1",
+    ),
+    Watched(
+        "Chargers offline",
+        "Not connected now: drivers cannot start there.",
+        ChargerConnection,
+        Q(channel_name=""),
+        "?connection=offline",
+    ),
+    Watched(
+        "Payments to look at",
+        "Each with its reason and what can be done about it.",
+        PaymentIssue,
+        Q(state=IssueState.OPEN),
+    ),
+    Watched("Alerts", "What went wrong and what to do about it.", Alert, Q(state=AlertState.OPEN)),
+    Watched("Chargers that knock", "They are not configured: accept or discard them.", PendingCharger, Q()),
+    Watched(
+        "Captures without a session",
+        "A card was charged for a reference that no session of ours has.",
+        FinancialAdviceConfirmation,
+        Q(session=None),
+        "?matched=no",
+    ),
+    Watched("Terminals in the pool", "They belong to no operator yet.", Terminal, Q(assigned_at=None), "?assigned=no"),
+    Watched(
+        "Work that failed inside",
+        "It is tried again by itself; the reason stands in the outbox.",
+        OutboxEvent,
+        Q(processed_at=None, attempts__gt=0),
+        "?state=failed",
+        superusers_only=True,
+    ),
+)
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -137,68 +184,12 @@ def _all(rows: Rows) -> Rows:
 
 
 def _attention(request: HttpRequest) -> list[Number]:
-    def number(title: str, text: str, model: type[Model], query: str, **conditions: Any) -> Number | None:
-        if not may_see(request, model):
-            return None
-        rows = access.scope(model._default_manager.filter(**conditions), request.user)
-        return Number(rows.count(), title, text, _address(model, "changelist") + query)
-
-    numbers = [
-        number(
-            "Messages need a decision",
-            "A partner refused them: correct the cause and send them again, or discard them.",
-            Push,
-            "?needs_operator__exact=1",
-            needs_operator=True,
-        ),
-        number(
-            "Chargers offline",
-            "Not connected now: drivers cannot start there.",
-            ChargerConnection,
-            "?connection=offline",
-            channel_name="",
-        ),
-        number(
-            "Payments to look at",
-            "Each with its reason and what can be done about it.",
-            PaymentIssue,
-            "",
-            state=IssueState.OPEN,
-        ),
-        number("Alerts", "What went wrong and what to do about it.", Alert, "", state=AlertState.OPEN),
-        number(
-            "Chargers that knock",
-            "They are not configured: accept or discard them.",
-            PendingCharger,
-            "",
-        ),
-        number(
-            "Captures without a session",
-            "A card was charged for a reference that no session of ours has.",
-            FinancialAdviceConfirmation,
-            "?matched=no",
-            session=None,
-        ),
-        number(
-            "Terminals in the pool",
-            "They belong to no operator yet.",
-            Terminal,
-            "?assigned=no",
-            assigned_at=None,
-        ),
+    return [
+        Number(rows.count(), watched.title, watched.text, _address(watched.model, "changelist") + watched.query)
+        for watched in WATCHED
+        if may_see(request, watched.model) and (request.user.is_superuser or not watched.superusers_only)
+        for rows in [access.scope(watched.model._default_manager.filter(watched.condition), request.user)]
     ]
-    if request.user.is_superuser:
-        numbers.append(
-            number(
-                "Work that failed inside",
-                "It is tried again by itself; the reason stands in the outbox.",
-                OutboxEvent,
-                "?state=failed",
-                processed_at=None,
-                attempts__gt=0,
-            )
-        )
-    return [one for one in numbers if one is not None]
 
 
 def _now(request: HttpRequest) -> list[Number]:
