@@ -1,6 +1,6 @@
 """How fast partners can pull from Plugtill; see README.md in this folder.
 
-    DATABASE_URL=postgres://... REDIS_URL=redis://... .venv/bin/python benchmarks/ocpi.py
+    DATABASE_URL=postgres://... REDIS_URL=redis://... .venv/bin/python -m benchmarks.ocpi
 
 Makes a database of its own on that server and drops it at the end.
 """
@@ -8,27 +8,16 @@ Makes a database of its own on that server and drops it at the end.
 import argparse
 import json
 import os
-import platform as machine
-import re
-import secrets
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import psycopg  # noqa: E402
-from cryptography.fernet import Fernet  # noqa: E402
-from ocpi_client import KeepAlive, all_at_once, crawl, seconds  # noqa: E402
+from benchmarks import stage
+from benchmarks.ocpi_client import KeepAlive, all_at_once, crawl, seconds
+from benchmarks.stage import line
 
 TOKEN = "benchmark-token-of-the-partner"
 AUTHORIZATION = "Token YmVuY2htYXJrLXRva2VuLW9mLXRoZS1wYXJ0bmVy"
@@ -42,14 +31,15 @@ IN_THIS_PROCESS = 4  # requests of _show_queries
 
 def main() -> None:
     options = _options()
-    with _database(os.environ["DATABASE_URL"]) as database_url, tempfile.TemporaryDirectory() as folder:
-        os.environ |= _environment(database_url, options.port, Path(folder) / "page.json")
+    with stage.database(os.environ["DATABASE_URL"]) as database_url, tempfile.TemporaryDirectory() as folder:
+        os.environ |= stage.environment(database_url, options.port)
+        os.environ["BENCHMARK_BYTES"] = str(Path(folder) / "page.json")
         import django
 
         django.setup()
         _prepare(options)
         _show_queries(options)
-        with _server() as process:
+        with stage.server(options.port, "-m", "benchmarks.ocpi_server") as process:
             _measure(options, process.pid)
 
 
@@ -65,42 +55,15 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def _database(server_url: str) -> Iterator[str]:
-    name = f"plugtill_benchmark_{secrets.token_hex(4)}"
-    administration = urlsplit(server_url)._replace(scheme="postgresql", path="/postgres").geturl()
-    with psycopg.connect(administration, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def _environment(database_url: str, port: int, page: Path) -> dict[str, str]:
-    return {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": database_url,
-        "SECRET_KEY": secrets.token_hex(32),
-        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "PORT": str(port),
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "BENCHMARK_BYTES": str(page),
-        "LOG_LEVEL": "WARNING",
-    }
-
-
 def _prepare(options: argparse.Namespace) -> None:
     from django.core.management import call_command
-    from ocpi_seed import seed
 
-    print(
-        f"Python {machine.python_version()}, {machine.machine()}, {os.cpu_count()} processors, "
-        f"load before {os.getloadavg()[0]:.1f}"
-    )
+    from benchmarks.ocpi_seed import seed
+
+    stage.show_machine()
     call_command("migrate", interactive=False, verbosity=0)
     spent = seconds(lambda: seed(options.locations, TOKEN))
-    _line(f"Database with {options.locations:,} locations, made in", f"{spent:,.1f} s")
+    line(f"Database with {options.locations:,} locations, made in", f"{spent:,.1f} s")
 
 
 def _show_queries(options: argparse.Namespace) -> None:
@@ -118,36 +81,14 @@ def _show_queries(options: argparse.Namespace) -> None:
 
     last = options.locations - options.limit
     counts = {len(queries(query)) for query in ("limit=1", "limit=100", f"limit={options.limit}&offset={last}")}
-    _line("Queries of a page, whatever its size and offset", ", ".join(map(str, counts)), is_ok=len(counts) == 1)
+    line("Queries of a page, whatever its size and offset", ", ".join(map(str, counts)), is_ok=len(counts) == 1)
     recent = "date_from=2050-01-01T00:00:00Z"
     with connection.cursor() as cursor:
         for sql in (sql for sql in queries(recent) if "last_updated" in sql):
             cursor.execute(f"EXPLAIN {sql}")
             plan = "\n".join(row[0] for row in cursor.fetchall())
             has_index = "document_changed" in plan and "Seq Scan on roaming_document" not in plan
-            _line("  date_from uses the index document_changed", "yes" if has_index else plan, is_ok=has_index)
-
-
-@contextmanager
-def _server() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, str(ROOT / "benchmarks" / "ocpi_server.py")])
-    try:
-        _wait_until_open(process)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_until_open(process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert process.poll() is None, "the server ended at its start"
-        try:
-            KeepAlive(int(os.environ["PORT"]), AUTHORIZATION)
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-    raise AssertionError("the server does not listen")
+            line("  date_from uses the index document_changed", "yes" if has_index else plan, is_ok=has_index)
 
 
 def _measure(options: argparse.Namespace, pid: int) -> None:
@@ -156,22 +97,29 @@ def _measure(options: argparse.Namespace, pid: int) -> None:
     with _connection() as connection:
         page = connection.get(first).body
         Path(os.environ["BENCHMARK_BYTES"]).write_bytes(page)
-        _line("A page", f"{len(page):,} bytes")
-        _line("Memory after the first request", f"{_memory(pid):,.0f} MB")
-        crawls, from_memory = [], []
+        line("A page", f"{len(page):,} bytes")
+        line("Memory after the first request", f"{stage.memory(pid):,.0f} MB")
+        crawls, from_memory, costs = [], [], []
         for _ in range(options.rounds):
+            before = stage.processor_ms(pid)
             crawls.append(page_count / seconds(lambda: _whole(crawl(connection, first), page_count)))
+            between = stage.processor_ms(pid)
             from_memory.append(page_count / seconds(lambda: [connection.get(MEMORY) for _ in range(page_count)]))
+            after = stage.processor_ms(pid)
+            costs.append([between[0] - before[0], between[1] - before[1], after[0] - between[0]])
             print(f"  round: {crawls[-1]:,.0f} of {from_memory[-1]:,.0f} pages/s, load {os.getloadavg()[0]:.1f}")
         best = max(crawls)
-        _line("Full crawl, 1 connection", f"{best:,.0f} pages/s", is_ok=best >= WANTED_PAGES)
-        _line("  same bytes from memory", f"{max(from_memory):,.0f} pages/s")
+        line("Full crawl, 1 connection", f"{best:,.0f} pages/s", is_ok=best >= WANTED_PAGES)
+        line("  same bytes from memory", f"{max(from_memory):,.0f} pages/s")
         shares = [mine / other for mine, other in zip(crawls, from_memory, strict=True)]
         share = statistics.median(shares)
-        _line("  share, median of the rounds", f"{share:.0%}", is_ok=share >= WANTED_SHARE)
+        line("  share, median of the rounds", f"{share:.0%}", is_ok=share >= WANTED_SHARE)
+        server, database, memory = (statistics.median(spent) / page_count for spent in zip(*costs, strict=True))
+        line("Processor per page, server and PostgreSQL", f"{server:.2f} and {database:.2f} ms")
+        line("  same bytes from memory", f"{memory:.2f} ms, {memory / (server + database):.0%}")
         _compare_ends(connection, options)
     _measure_many(options, first, page_count)
-    _line("Memory after the crawls", f"{_memory(pid):,.0f} MB")
+    line("Memory after the crawls", f"{stage.memory(pid):,.0f} MB")
     _measure_starts(options, first)
     _check_log()
 
@@ -192,7 +140,7 @@ def _compare_ends(connection: KeepAlive, options: argparse.Namespace) -> None:
             spent.append(seconds(partial(connection.get, path)))
     first, last = (statistics.median(spent) * 1000 for spent in times.values())
     is_ok = max(first, last) <= WANTED_FACTOR * min(first, last)
-    _line("  first and last page", f"{first:.1f} and {last:.1f} ms", is_ok=is_ok)
+    line("  first and last page", f"{first:.1f} and {last:.1f} ms", is_ok=is_ok)
 
 
 def _measure_many(options: argparse.Namespace, first: str, page_count: int) -> None:
@@ -206,15 +154,15 @@ def _measure_many(options: argparse.Namespace, first: str, page_count: int) -> N
                 connection.get(MEMORY)
 
     crawled = CONNECTIONS * page_count / all_at_once([whole_crawl] * CONNECTIONS)
-    _line(f"Full crawls, {CONNECTIONS} connections at once", f"{crawled:,.0f} pages/s")
+    line(f"Full crawls, {CONNECTIONS} connections at once", f"{crawled:,.0f} pages/s")
     remembered = CONNECTIONS * page_count / all_at_once([memory] * CONNECTIONS)
-    _line("  same bytes from memory", f"{remembered:,.0f} pages/s")
+    line("  same bytes from memory", f"{remembered:,.0f} pages/s")
 
 
 def _measure_starts(options: argparse.Namespace, first: str) -> None:
     """START_SESSION to its response, each at another charger, alone and while another connection crawls."""
     half = options.starts
-    _line("START_SESSION, median and slowest", _spread(_starts(range(half))))
+    line("START_SESSION, median and slowest", _spread(_starts(range(half))))
     is_over = threading.Event()
 
     def load() -> None:
@@ -226,7 +174,7 @@ def _measure_starts(options: argparse.Namespace, first: str) -> None:
     crawling = threading.Thread(target=load)
     crawling.start()
     try:
-        _line("  while another connection crawls", _spread(_starts(range(half, 2 * half))))
+        line("  while another connection crawls", _spread(_starts(range(half, 2 * half))))
     finally:
         is_over.set()
         crawling.join()
@@ -266,19 +214,7 @@ def _check_log() -> None:
         if logged >= asked:
             break
         time.sleep(0.2)
-    _line("Messages in the log", f"{logged:,} of {asked:,}", is_ok=logged == asked)
-
-
-def _memory(pid: int) -> float:
-    """Resident, in MB."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) / 1024
-
-
-def _line(name: str, value: str, *, is_ok: bool | None = None) -> None:
-    mark = {None: "", True: "  ok", False: "  TOO SLOW OR WRONG"}[is_ok]
-    print(f"{name:<52}{value:>22}{mark}", flush=True)
+    line("Messages in the log", f"{logged:,} of {asked:,}", is_ok=logged == asked)
 
 
 if __name__ == "__main__":

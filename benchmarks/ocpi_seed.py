@@ -33,25 +33,25 @@ Row = TypeVar("Row", bound=Model)
 def seed(locations: int, token: str) -> None:
     """Another platform sees the same areas: its documents are in the same table, never in an answer."""
     with transaction.atomic():
-        operator, tariff = _operator(), _tariff()
-        platform = _platform("measured", operator, tariff, token)
-        areas = _rows(Location, locations, lambda number: _area(operator, number))
-        chargers = _rows(Charger, locations, lambda number: _charger(areas[number], number))
-        evses = _rows(EVSE, EVSES * locations, lambda number: _evse(chargers[number // EVSES], number))
-        _rows(Connector, EVSES * locations, lambda number: _connector(evses[number]))
+        operator, tariff = make_operator(), make_tariff()
+        platform = make_platform("measured", operator, tariff, token)
+        areas = make_rows(Location, locations, lambda number: make_area(operator, number))
+        chargers = make_rows(Charger, locations, lambda number: make_charger(areas[number], number))
+        evses = make_rows(EVSE, EVSES * locations, lambda number: make_evse(chargers[number // EVSES], number))
+        make_rows(Connector, EVSES * locations, lambda number: make_connector(evses[number]))
         # A socket that nobody reads: a start is accepted and its call waits.
-        _rows(ChargerConnection, locations, lambda n: ChargerConnection(charger=chargers[n], channel_name="none"))
-    for seen_by in (platform, _platform("other", operator, tariff, token[::-1])):
-        _render(seen_by, [area.pk for area in areas])
+        make_rows(ChargerConnection, locations, lambda n: ChargerConnection(charger=chargers[n], channel_name="none"))
+    for seen_by in (platform, make_platform("other", operator, tariff, token[::-1])):
+        render(seen_by, [area.pk for area in areas])
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
 
-def _rows(model: type[Row], number: int, make: Callable[[int], Row]) -> list[Row]:
+def make_rows(model: type[Row], number: int, make: Callable[[int], Row]) -> list[Row]:
     return model._default_manager.bulk_create(map(make, range(number)), batch_size=BATCH)
 
 
-def _operator() -> Operator:
+def make_operator() -> Operator:
     masterdata.save(Site(pk=1, name="Benchmark", email="help@example.com"))
     operator = Operator(name="Volt & Co", website="https://volt.example", phone="+43 1 2345670")
     operator.legal_name, operator.legal_address = "Volt & Co GmbH", "Ring 1, 1010 Wien"
@@ -59,7 +59,7 @@ def _operator() -> Operator:
     return operator
 
 
-def _tariff() -> RoamingTariff:
+def make_tariff() -> RoamingTariff:
     tariff = RoamingTariff(name="Ad hoc", code="ADHOC", preauthorisation=Decimal(40))
     masterdata.save(tariff)
     masterdata.save(TariffDetail(tariff=tariff, energy_price=Decimal("0.54"), energy_vat=Decimal(20)))
@@ -69,7 +69,7 @@ def _tariff() -> RoamingTariff:
     return tariff
 
 
-def _platform(code: str, operator: Operator, tariff: RoamingTariff, token: str) -> RoamingPlatform:
+def make_platform(code: str, operator: Operator, tariff: RoamingTariff, token: str) -> RoamingPlatform:
     profile, is_new = RoamingProfile.objects.get_or_create(
         code="volt", defaults={"name": operator.name, "country_code": "AT", "party_id": "VLT"}
     )
@@ -86,7 +86,7 @@ def _platform(code: str, operator: Operator, tariff: RoamingTariff, token: str) 
     return platform
 
 
-def _area(operator: Operator, number: int) -> Location:
+def make_area(operator: Operator, number: int) -> Location:
     return Location(
         first_exposed_at=EXPOSED_AT,
         operator=operator,
@@ -102,7 +102,7 @@ def _area(operator: Operator, number: int) -> Location:
     )
 
 
-def _charger(area: Location, number: int) -> Charger:
+def make_charger(area: Location, number: int) -> Charger:
     return Charger(
         first_exposed_at=EXPOSED_AT,
         location=area,
@@ -112,7 +112,7 @@ def _charger(area: Location, number: int) -> Charger:
     )
 
 
-def _evse(charger: Charger, number: int) -> EVSE:
+def make_evse(charger: Charger, number: int) -> EVSE:
     return EVSE(
         first_exposed_at=EXPOSED_AT,
         charger=charger,
@@ -123,11 +123,11 @@ def _evse(charger: Charger, number: int) -> EVSE:
     )
 
 
-def _connector(evse: EVSE) -> Connector:
+def make_connector(evse: EVSE) -> Connector:
     return Connector(first_exposed_at=EXPOSED_AT, evse=evse, roaming_id="1")
 
 
-def _render(platform: RoamingPlatform, area_ids: list[int]) -> None:
+def render(platform: RoamingPlatform, area_ids: list[int]) -> None:
     """What `documents.refresh_platform` does with as many areas, without a query and a push for each."""
     profiles, tariffs = exposure.profiles_by_operator(platform), exposure.resolver(platform)
     for start in range(0, len(area_ids), BATCH):

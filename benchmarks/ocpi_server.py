@@ -4,11 +4,9 @@ That view returns the bytes of the file named by BENCHMARK_BYTES from memory: wh
 """
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from config import asgi  # noqa: F401  loads the apps

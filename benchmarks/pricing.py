@@ -1,16 +1,12 @@
-"""How fast the pricing engine is; see README.md in this folder. Run: .venv/bin/python benchmarks/pricing.py"""
+"""How fast the pricing engine is; see README.md in this folder. Run: .venv/bin/python -m benchmarks.pricing"""
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tariffs.pricing import ChargingPeriod, Tariff, cost_now, price_periods
 from tariffs.pricing.report import report_line

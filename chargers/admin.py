@@ -6,19 +6,24 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from chargers import admin_api, admin_panels, admin_pending, admin_records
+from chargers import admin_api, admin_costs, admin_panels, admin_pending, admin_records
 from chargers.admin_actions import PasswordActions, StopActions, reason_of
 from chargers.admin_bills import BillActions
 from chargers.admin_operations import OperateActions
 from chargers.admin_reservations import ReservationAdmin, UnlockActions, unlock_panel
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall, Reservation
+from chargers.resources import CDRResource, SessionResource
 from chargers.services.charge_points import ocpp_address
 from chargers.services.masking import without_secrets
 from infrastructure import panels
-from infrastructure.admin_base import ReadOnlyAdmin
-from infrastructure.admin_display import display, link, shown_json, table
+from infrastructure.admin_base import PanelsFirst, ReadOnlyAdmin
+from infrastructure.admin_display import display, link, shown_json
+from infrastructure.admin_filters import TimeFilter
+from infrastructure.exchange.admin import ExportAdmin
 from infrastructure.models import EVSE, Charger
 from tariffs.pricing.rounding import money
 
@@ -29,6 +34,7 @@ STATUS_COLOURS = {
     SessionStatus.COMPLETED: "default",
     SessionStatus.INVALID: "danger",
 }
+ENERGY_AND_COST = ["energy", "cost", "driver_price", "driver_terms", "preauthorised", "meter_start", "meter_stop"]
 CALL_COLOURS = {
     CallState.PENDING: "info",
     CallState.SENT: "info",
@@ -44,12 +50,33 @@ CALL_COLOURS = {
 }
 
 
+class RetailFields:
+    """Mixin of an admin: `retail_fields` are shown where the driver pays something else than the tariff."""
+
+    retail_fields: tuple[str, ...] = ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj is not None and obj.retail_total_incl_vat is not None:
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name not in self.retail_fields]})
+            for title, options in fieldsets
+        ]
+
+    @display(description=_("driver's price (gross)"))
+    def driver_price(self, row: ChargingSession | CDR) -> str:
+        return _amount(row.driver_total_incl_vat, row.currency)
+
+
 def _amount(value: Any, currency: str) -> str:
     return "" if value is None else f"{money(value, currency)} {currency}"
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
+class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, ExportAdmin, ReadOnlyAdmin):
+    export_resource = SessionResource
+    retail_fields = ("driver_price", "driver_terms")
     actions_detail = [*StopActions.actions_detail, *BillActions.bill_actions]
     list_display = [
         "__str__",
@@ -62,7 +89,8 @@ class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
         "preauthorised",
         "stop_reason",
     ]
-    list_filter = ["status", "stop_reason", "network", "created_at"]
+    list_filter = ["status", "stop_reason", "network", ("created_at", TimeFilter)]
+    list_filter_submit = True
     list_select_related = ["connector__evse__charger"]
     search_fields = [
         "uid",
@@ -72,13 +100,12 @@ class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
         "connector__evse__evse_id",
         "connector__evse__charger__identity",
     ]
-    search_help_text = "Session id, authorization reference, id tag, EVSE id or charger identity"
-    date_hierarchy = "created_at"
+    search_help_text = _("Session id, authorization reference, id tag, EVSE id or charger identity")
     fieldsets = [
         (None, {"fields": ["uid", "status_label", "why", "connector", "network", "tariff_version"]}),
-        ("Energy and cost", {"fields": ["energy", "cost", "preauthorised", "meter_start", "meter_stop"]}),
+        (_("Energy and cost"), {"fields": ENERGY_AND_COST}),
         (
-            "Course",
+            _("Course"),
             {
                 "fields": [
                     "created_at",
@@ -94,7 +121,7 @@ class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
             },
         ),
         (
-            "Identification",
+            _("Identification"),
             {
                 "fields": [
                     "authorization_reference",
@@ -107,31 +134,48 @@ class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
                 ]
             },
         ),
-        ("Place and periods", {"classes": ["collapse"], "fields": ["place", "time_zone", "charging_periods"]}),
+        (_("Place and periods"), {"classes": ["collapse"], "fields": ["place", "time_zone", "charging_periods"]}),
     ]
 
-    @display(description="status", label=STATUS_COLOURS, ordering="status")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With all that the page of one session shows of its place and its tariff."""
+        sessions = super().get_queryset(request)
+        if request.resolver_match and "object_id" in request.resolver_match.kwargs:
+            place = "connector__evse__charger"
+            return sessions.select_related(f"{place}__location", f"{place}__connection", "tariff_version__tariff")
+        return sessions
+
+    @display(description=_("status"), label=STATUS_COLOURS, ordering="status")
     def status_label(self, session: ChargingSession) -> tuple[str, str]:
         return session.status, session.get_status_display()
 
-    @display(description="charger", ordering="connector__evse__charger__identity")
+    @display(description=_("charger"), ordering="connector__evse__charger__identity")
     def charger(self, session: ChargingSession) -> str:
         evse = session.connector.evse if session.connector else None
-        return f"{evse.charger.identity} / {evse.number}" if evse else "no longer configured"
+        return f"{evse.charger.identity} / {evse.number}" if evse else gettext("no longer configured")
 
-    @display(description="energy", ordering="kwh")
+    @display(description=_("energy"), ordering="kwh")
     def energy(self, session: ChargingSession) -> str:
         return f"{session.kwh:.3f} kWh"
 
-    @display(description="cost (gross)", ordering="total_cost_incl_vat")
+    @display(description=_("cost (gross)"), ordering="total_cost_incl_vat")
     def cost(self, session: ChargingSession) -> str:
         return _amount(session.total_cost_incl_vat, session.currency)
 
-    @display(description="pre-authorised", ordering="limit")
+    @display(description=_("how it follows from the cost"))
+    def driver_terms(self, session: ChargingSession) -> str:
+        terms = session.retail_terms
+        if terms is None:
+            return ""
+        words = _("times %(factor)s, plus %(surcharge)s once; the cost is what the partner owes us")
+        named = {"factor": f"{terms.factor.normalize():f}", "surcharge": _amount(terms.surcharge, session.currency)}
+        return str(words % named)
+
+    @display(description=_("pre-authorised"), ordering="limit")
     def preauthorised(self, session: ChargingSession) -> str:
         return _amount(session.limit, session.currency)
 
-    @display(description="reason", empty_value="-")
+    @display(description=_("reason"), empty_value="-")
     def why(self, session: ChargingSession) -> str | None:
         """Why nothing was charged."""
         if session.status != SessionStatus.INVALID:
@@ -139,17 +183,20 @@ class ChargingSessionAdmin(StopActions, BillActions, ReadOnlyAdmin):
         starts = session.calls.filter(action__in=(CallAction.START_TRANSACTION, CallAction.RESERVE_NOW))
         call = starts.order_by("pk").last()
         if call is None:
-            return "The charger was not asked."
+            return gettext("The charger was not asked.")
         if call.result == CallResult.ACCEPTED:
-            return "The charger accepted, but no car was plugged in before the session was given up."
+            return gettext("The charger accepted, but no car was plugged in before the session was given up.")
         return f"{call.get_result_display() or call.get_state_display()}. {reason_of(call)}".strip()
 
 
 @admin.register(CDR)
-class CDRAdmin(BillActions, ReadOnlyAdmin):
+class CDRAdmin(RetailFields, BillActions, ExportAdmin, ReadOnlyAdmin):
+    export_resource = CDRResource
+    retail_fields = ("driver_price", "driver_lines", "driver_vat")
     actions_detail = list(BillActions.bill_actions)
     list_display = ["uid", "session", "charger", "end_date_time", "energy", "gross", "remark", "invoice_reference_id"]
-    list_filter = ["is_credit", "session__stop_reason", "end_date_time"]
+    list_filter = ["is_credit", "session__stop_reason", ("end_date_time", TimeFilter)]
+    list_filter_submit = True
     list_select_related = ["session__connector__evse__charger"]
     search_fields = [
         "uid",
@@ -159,55 +206,63 @@ class CDRAdmin(BillActions, ReadOnlyAdmin):
         "session__connector__evse__evse_id",
         "session__connector__evse__charger__identity",
     ]
-    search_help_text = "CDR or session id, authorization reference, invoice, EVSE id or charger identity"
-    date_hierarchy = "end_date_time"
+    search_help_text = _("CDR or session id, authorization reference, invoice, EVSE id or charger identity")
     fieldsets = [
         (None, {"fields": ["uid", "session_link", "kind", "start_date_time", "end_date_time", "remark"]}),
-        ("Totals", {"fields": ["gross", "net", "energy", "time", "parking", "lines", "vat"]}),
-        ("Invoice", {"fields": ["invoice_reference_id", "credited", "credited_at", "created_at"]}),
-        ("Charging periods", {"classes": ["collapse"], "fields": ["charging_periods"]}),
+        (_("Totals"), {"fields": ["gross", "net", "energy", "time", "parking", "lines", "vat"]}),
+        (_("Driver's price"), {"fields": ["driver_price", "driver_lines", "driver_vat"]}),
+        (_("Invoice"), {"fields": ["invoice_reference_id", "credited", "credited_at", "created_at"]}),
+        (_("Charging periods"), {"classes": ["collapse"], "fields": ["charging_periods"]}),
     ]
 
-    @display(description="session")
+    @display(description=_("session"))
     def session_link(self, cdr: CDR) -> str:
         return link(cdr.session)
 
-    @display(description="kind", label={"credit": "warning", "charge": "default"}, ordering="is_credit")
+    @display(description=_("kind"), label={"credit": "warning", "charge": "default"}, ordering="is_credit")
     def kind(self, cdr: CDR) -> tuple[str, str]:
-        return ("credit", "credit") if cdr.is_credit else ("charge", "charging session")
+        return ("credit", gettext("credit")) if cdr.is_credit else ("charge", gettext("charging session"))
 
-    @display(description="charger")
+    @display(description=_("charger"))
     def charger(self, cdr: CDR) -> str:
         connector = cdr.session.connector
-        return str(connector.evse.charger) if connector else "no longer configured"
+        return str(connector.evse.charger) if connector else gettext("no longer configured")
 
-    @display(description="energy", ordering="total_energy")
+    @display(description=_("energy"), ordering="total_energy")
     def energy(self, cdr: CDR) -> str:
         return f"{cdr.total_energy:.3f} kWh"
 
-    @display(description="cost (gross)", ordering="total_cost_incl_vat")
+    @display(description=_("cost (gross)"), ordering="total_cost_incl_vat")
     def gross(self, cdr: CDR) -> str:
         return _amount(cdr.total_cost_incl_vat, cdr.currency)
 
-    @display(description="cost (net)")
+    @display(description=_("cost (net)"))
     def net(self, cdr: CDR) -> str:
         return _amount(cdr.total_cost_excl_vat, cdr.currency)
 
-    @display(description="total time")
+    @display(description=_("total time"))
     def time(self, cdr: CDR) -> str:
         return _hours(cdr.total_time)
 
-    @display(description="of it parking")
+    @display(description=_("of it parking"))
     def parking(self, cdr: CDR) -> str:
         return _hours(cdr.total_parking_time)
 
-    @display(description="lines")
+    @display(description=_("lines"))
     def lines(self, cdr: CDR) -> str:
-        return _cost_table(cdr, "lines", ["dimension", "quantity", "unit_price", "vat", "excl_vat", "incl_vat"])
+        return admin_costs.lines(cdr.cost, cdr.currency)
 
-    @display(description="VAT")
+    @display(description=_("VAT"))
     def vat(self, cdr: CDR) -> str:
-        return _cost_table(cdr, "vat_totals", ["vat", "net", "vat_amount", "gross"])
+        return admin_costs.vat(cdr.cost, cdr.currency)
+
+    @display(description=_("lines"))
+    def driver_lines(self, cdr: CDR) -> str:
+        return admin_costs.lines(cdr.driver_cost, cdr.currency)
+
+    @display(description=_("VAT"))
+    def driver_vat(self, cdr: CDR) -> str:
+        return admin_costs.vat(cdr.driver_cost, cdr.currency)
 
 
 @admin.register(OutgoingCall)
@@ -225,38 +280,39 @@ class OutgoingCallAdmin(ReadOnlyAdmin):
         "sent_at",
         "finished_at",
         "expires_at",
+        "correlation_id",
     ]
-    list_filter = ["action", "state", "result", "created_at"]
+    list_filter = ["action", "state", "result", ("created_at", TimeFilter)]
+    list_filter_submit = True
     list_select_related = ["charger", "session"]
-    search_fields = ["charger__identity", "session__uid", "session__authorization_reference"]
-    search_help_text = "Charger identity, session id or authorization reference"
-    date_hierarchy = "created_at"
+    search_fields = ["charger__identity", "session__uid", "session__authorization_reference", "=correlation_id"]
+    search_help_text = _("Charger identity, session id, authorization reference, or a correlation id as a whole")
 
-    @display(description="outcome", label=CALL_COLOURS, ordering="result")
+    @display(description=_("outcome"), label=CALL_COLOURS, ordering="result")
     def outcome(self, call: OutgoingCall) -> tuple[str, str]:
         if call.result:
             return call.result, call.get_result_display()
         return call.state, call.get_state_display()
 
-    @display(description="reason")
+    @display(description=_("reason"))
     def reason(self, call: OutgoingCall) -> str:
         return reason_of(call)
 
-    @display(description="call", ordering="action")
+    @display(description=_("call"), ordering="action")
     def what(self, call: OutgoingCall) -> str:
-        return call.name if call.action == CallAction.OCPP else str(call.get_action_display())
+        return call.label
 
-    @display(description="request")
+    @display(description=_("request"))
     def request_text(self, call: OutgoingCall) -> str:
         return shown_json(without_secrets(call.payload))
 
 
 class OnlineFilter(admin.SimpleListFilter):
-    title = "connection"
+    title = _("connection")
     parameter_name = "connection"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("online", "Online"), ("offline", "Offline")]
+        return [("online", gettext("Online")), ("offline", gettext("Offline"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -268,7 +324,7 @@ class OnlineFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargerConnection)
-class ChargerConnectionAdmin(PasswordActions, UnlockActions, OperateActions, ReadOnlyAdmin):
+class ChargerConnectionAdmin(PanelsFirst, PasswordActions, UnlockActions, OperateActions, ReadOnlyAdmin):
     actions_detail = ["operate", "unlock", "new_password", "security"]
     list_display = [
         "charger",
@@ -283,7 +339,7 @@ class ChargerConnectionAdmin(PasswordActions, UnlockActions, OperateActions, Rea
     list_filter = [OnlineFilter, "protocol", "security_profile", "vendor"]
     list_select_related = ["charger"]
     search_fields = ["charger__identity", "charger__name", "charger__location__name", "serial_number"]
-    search_help_text = "Charger identity or name, area or serial number"
+    search_help_text = _("Charger identity or name, area or serial number")
     ordering = ["charger__identity"]
     fields = [
         "charger",
@@ -305,47 +361,23 @@ class ChargerConnectionAdmin(PasswordActions, UnlockActions, OperateActions, Rea
         "booted_at",
     ]
 
-    @display(description="connection", label={"online": "success", "offline": "danger"}, ordering="channel_name")
-    def online_label(self, connection: ChargerConnection) -> str:
-        return "online" if connection.is_online else "offline"
+    @display(description=_("connection"), label={"online": "success", "offline": "danger"}, ordering="channel_name")
+    def online_label(self, connection: ChargerConnection) -> tuple[str, str]:
+        return ("online", gettext("online")) if connection.is_online else ("offline", gettext("offline"))
 
-    @display(description="password set", boolean=True)
+    @display(description=_("password set"), boolean=True)
     def has_password(self, connection: ChargerConnection) -> bool:
         return bool(connection.password_hash)
 
-    @display(description="OCPP address")
+    @display(description=_("OCPP address"))
     def address(self, connection: ChargerConnection) -> str:
         return ocpp_address(connection.charger)
 
 
-# Of CDR.cost: our names of what it holds.
-HEADS = {
-    "dimension": "Item",
-    "quantity": "Quantity",
-    "unit_price": "Unit price (net)",
-    "vat": "VAT %",
-    "excl_vat": "Net",
-    "incl_vat": "Gross",
-    "net": "Net",
-    "vat_amount": "VAT",
-    "gross": "Gross",
-}
-
-
-def _cost_table(cdr: CDR, part: str, columns: list[str]) -> str:
-    rows = cdr.cost.get(part) or []
-    if not rows:
-        return shown_json(None)
-    return table([HEADS[name] for name in columns], [[_cell(row.get(name)) for name in columns] for row in rows])
-
-
 def _hours(hours: Decimal) -> str:
     minutes, seconds = divmod(round(hours * 3600), 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min {seconds:02d} s"
-
-
-def _cell(value: Any) -> str:
-    return "–" if value is None else str(value).replace("_", " ").lower()
+    duration = {"hours": minutes // 60, "minutes": minutes % 60, "seconds": seconds}
+    return gettext("%(hours)d h %(minutes)02d min %(seconds)02d s") % duration
 
 
 admin.site.register(Reservation, ReservationAdmin)

@@ -12,6 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -20,6 +22,7 @@ from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import commands, lifecycle
 from chargers.services.charge_points import ocpp_address
 from infrastructure.models import Charger
+from infrastructure.sentences import said
 
 RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 
@@ -27,7 +30,7 @@ RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 def reason_of(call: OutgoingCall) -> str:
     """Why a call ended as it did, in our words or the charger's."""
     answer = call.answer or {}
-    return str(answer.get("reason") or answer.get("description") or answer.get("status") or "")
+    return said(str(answer.get("reason") or answer.get("description") or answer.get("status") or ""))
 
 
 class Pages:
@@ -64,14 +67,14 @@ class StopActions(Pages):
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_chargingsession")
 
-    @action(description="Stop charging", permissions=["operate"])
+    @action(description=_("Stop charging"), permissions=["operate"])
     def stop_charging(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> None:
         for session in queryset.filter(status__in=RUNNING):
             _stop(request, session)
         if not queryset.filter(status__in=RUNNING).exists():
-            messages.info(request, "Nothing that you chose is running.")
+            messages.info(request, _("Nothing that you chose is running."))
 
-    @action(description="Stop charging", url_path="stop", icon="stop_circle", permissions=["operate"])
+    @action(description=_("Stop charging"), url_path="stop", icon="stop_circle", permissions=["operate"])
     def stop_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         session: ChargingSession = self._object(request, object_id)
         if request.method == "POST":
@@ -79,12 +82,16 @@ class StopActions(Pages):
                 _stop(request, session)
             return HttpResponseRedirect(reverse("admin:chargers_chargingsession_change", args=[session.pk]))
         explanation = (
-            "The charger ends the transaction, the driver can unplug, and the session is billed up to then."
+            gettext("The charger ends the transaction, the driver can unplug, and the session is billed up to then.")
             if session.status == SessionStatus.ACTIVE
-            else "The car has not been plugged in. The session is given up and nothing is billed."
+            else gettext("The car has not been plugged in. The session is given up and nothing is billed.")
         )
         return self._page(
-            request, session, "Stop charging", "chargers/confirm.html", {"explanation": explanation, "is_danger": True}
+            request,
+            session,
+            gettext("Stop charging"),
+            "chargers/confirm.html",
+            {"explanation": explanation, "is_danger": True},
         )
 
 
@@ -92,14 +99,24 @@ def _stop(request: HttpRequest, session: ChargingSession) -> None:
     try:
         call = commands.request_stop(session, StopReason.STAFF, timezone.now() + settings.COMMAND_TIMEOUT)
     except ChargingSession.DoesNotExist as error:
-        messages.error(request, f"Session {session} cannot be stopped: {error}")
+        messages.error(
+            request, _("Session %(session)s cannot be stopped: %(error)s") % {"session": session, "error": error}
+        )
         return
     if call.state != CallState.DONE:
-        messages.success(request, f"{call.charger.identity} is asked to stop session {session}.")
+        messages.success(
+            request,
+            _("%(identity)s is asked to stop session %(session)s.")
+            % {"identity": call.charger.identity, "session": session},
+        )
     elif call.result == CallResult.ACCEPTED:
-        messages.success(request, f"Session {session} is given up: its car had not been plugged in.")
+        messages.success(
+            request, _("Session %(session)s is given up: its car had not been plugged in.") % {"session": session}
+        )
     else:
-        messages.error(request, f"Session {session} runs on: {reason_of(call)}")
+        messages.error(
+            request, _("Session %(session)s runs on: %(call)s") % {"session": session, "call": reason_of(call)}
+        )
 
 
 class PasswordForm(forms.Form):
@@ -107,10 +124,10 @@ class PasswordForm(forms.Form):
         required=False,
         min_length=16,
         max_length=40,
-        validators=[RegexValidator(r"^[\x21-\x7e]*$", "Use letters, digits and signs of ASCII, without spaces.")],
+        validators=[RegexValidator(r"^[\x21-\x7e]*$", _("Use letters, digits and signs of ASCII, without spaces."))],
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        label="Your own password",
-        help_text="16 to 40 printable characters without spaces. Empty: we make one.",
+        label=_("Your own password"),
+        help_text=_("16 to 40 printable characters without spaces. Empty: we make one."),
     )
 
 
@@ -123,16 +140,17 @@ class PasswordActions(Pages):
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_chargerconnection")
 
-    @action(description="Set a new password", url_path="password", icon="key", permissions=["operate"])
+    @action(description=_("Set a new password"), url_path="password", icon="key", permissions=["operate"])
     def new_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
         connection: ChargerConnection = self._object(request, object_id)
         form = PasswordForm(request.POST if request.method == "POST" else None)
         context: dict[str, Any] = {"form": form, "connection": connection, "charger": connection.charger}
-        context["title"] = f"{connection.charger}: Set a new password"
+        title = gettext("Set a new password")
+        context["title"] = f"{connection.charger}: {title}"
         if form.is_valid():
             context["password"] = _renew(connection.charger, form.cleaned_data["password"])
             context["address"] = ocpp_address(connection.charger)
-        answer = self._page(request, connection, "Set a new password", "chargers/password.html", context)
+        answer = self._page(request, connection, title, "chargers/password.html", context)
         answer["Cache-Control"] = "no-store"
         return answer
 

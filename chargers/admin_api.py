@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from chargers.admin_actions import Pages
@@ -22,7 +24,7 @@ from infrastructure.admin_display import display
 from infrastructure.admin_forms import ServiceForm
 from infrastructure.models import Operator
 
-STATUS_COLOURS = {"active": "success", "no key yet": "warning", "expired": "danger", "revoked": "danger"}
+STATUS_COLOURS = {"active": "success", "new": "warning", "expired": "danger", "revoked": "danger"}
 TAG_COLOURS: dict[str, str] = {
     AuthorizationStatus.ACCEPTED: "success",
     AuthorizationStatus.BLOCKED: "danger",
@@ -38,6 +40,7 @@ PERMISSIONS: dict[ApiScope, str] = {
     ApiScope.TRANSACTIONS_READ: "chargers.view_chargingsession",
     ApiScope.TRANSACTIONS_CLOSE: "chargers.change_chargingsession",
     ApiScope.RESERVATIONS_READ: "chargers.view_reservation",
+    ApiScope.RESERVATIONS_WRITE: "chargers.change_reservation",
     ApiScope.CHARGING_PROFILES_READ: "chargers.view_chargingprofiletemplate",
     ApiScope.CHARGING_PROFILES_WRITE: "chargers.change_chargingprofiletemplate",
     ApiScope.ID_TOKENS_READ: "chargers.view_idtoken",
@@ -56,31 +59,34 @@ class KeyActions(Pages):
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_apitoken")
 
-    @action(description="Generate key", url_path="key", icon="key", permissions=["operate"])
+    @action(description=_("Generate key"), url_path="key", icon="key", permissions=["operate"])
     def generate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
         token: ApiToken = self._object(request, object_id)
         lacking = _lacking(request, token.scopes)
         if lacking:
-            messages.error(request, f"You may not do yourself what this token may: {', '.join(lacking)}.")
+            messages.error(
+                request,
+                _("You may not do yourself what this token may: %(lacking)s.") % {"lacking": ", ".join(lacking)},
+            )
             return HttpResponseRedirect(reverse("admin:chargers_apitoken_change", args=[token.pk]))
         context: dict[str, Any] = {"token": token}
         if request.method == "POST":
             context["key"] = api_tokens.generate_key(token)
             context["address"] = request.build_absolute_uri("/api/v1/")
-        answer = self._page(request, token, "Generate key", "chargers/api_key.html", context)
+        answer = self._page(request, token, gettext("Generate key"), "chargers/api_key.html", context)
         answer["Cache-Control"] = "no-store"
         return answer
 
-    @action(description="Revoke", url_path="revoke", icon="block", permissions=["operate"])
+    @action(description=_("Revoke"), url_path="revoke", icon="block", permissions=["operate"])
     def revoke_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
         token: ApiToken = self._object(request, object_id)
         if request.method == "POST":
             api_tokens.revoke(token)
-            messages.success(request, f"{token} is revoked: its key opens nothing any more.")
+            messages.success(request, _("%(token)s is revoked: its key opens nothing any more.") % {"token": token})
             return HttpResponseRedirect(reverse("admin:chargers_apitoken_change", args=[token.pk]))
-        explanation = "Whoever uses the key is refused from now on. A new key can be generated later."
+        explanation = gettext("Whoever uses the key is refused from now on. A new key can be generated later.")
         context = {"explanation": explanation, "is_danger": True}
-        return self._page(request, token, "Revoke", "chargers/confirm.html", context)
+        return self._page(request, token, gettext("Revoke"), "chargers/confirm.html", context)
 
 
 def _lacking(request: HttpRequest, scopes: list[str]) -> list[str]:
@@ -93,13 +99,13 @@ class ApiTokenAdmin(KeyActions, ServiceAdmin):
     list_display = ["name", "state", "key_start", "expires_at", "last_used_at", "created_by"]
     list_select_related = ["created_by"]
     search_fields = ["name", "key_start"]
-    search_help_text = "Name or beginning of the key"
+    search_help_text = _("Name or beginning of the key")
     choice_lists = {"scopes": ApiScope}
     seen_through = "operators"
     readonly_fields = ["state", "key_start", "created_by", "created_at", "last_used_at", "revoked_at"]
     fieldsets = [
         (None, {"fields": ["name", "operators", "scopes", "expires_at"]}),
-        ("Use", {"fields": readonly_fields}),
+        (_("Use"), {"fields": readonly_fields}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -112,17 +118,19 @@ class ApiTokenAdmin(KeyActions, ServiceAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        if "scopes" in form.base_fields:
-            # As programs and docs spell them.
-            form.base_fields["scopes"].choices = [(scope.value, scope.value) for scope in ApiScope]
 
         class Checked(form):  # type: ignore[misc, valid-type]
             def clean_scopes(self) -> Any:
                 lacking = _lacking(request, self.cleaned_data["scopes"])
                 if lacking:
-                    raise forms.ValidationError(f"You may not do this yourself: {', '.join(lacking)}.")
+                    raise forms.ValidationError(
+                        _("You may not do this yourself: %(lacking)s.") % {"lacking": ", ".join(lacking)}
+                    )
                 return self.cleaned_data["scopes"]
 
+        if "scopes" in Checked.base_fields:
+            # As programs and docs spell them.
+            Checked.base_fields["scopes"].choices = [(scope.value, scope.value) for scope in ApiScope]
         return Checked
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -130,14 +138,14 @@ class ApiTokenAdmin(KeyActions, ServiceAdmin):
             obj.created_by = request.user
         super().save_model(request, obj, form, change)
 
-    @display(description="state", label=STATUS_COLOURS)
-    def state(self, token: ApiToken) -> str:
+    @display(description=_("state"), label=STATUS_COLOURS)
+    def state(self, token: ApiToken) -> tuple[str, str]:
         if token.revoked_at is not None:
-            return "revoked"
+            return "revoked", gettext("revoked")
         if not token.key_hash:
-            return "no key yet"
+            return "new", gettext("no key yet")
         is_over = token.expires_at is not None and token.expires_at <= timezone.now()
-        return "expired" if is_over else "active"
+        return ("expired", gettext("expired")) if is_over else ("active", gettext("active"))
 
 
 class IdTokenAdmin(ServiceAdmin):
@@ -145,10 +153,10 @@ class IdTokenAdmin(ServiceAdmin):
     list_filter = ["is_blocked"]
     list_select_related = ["operator"]
     search_fields = ["id_tag", "parent_id_tag", "note"]
-    search_help_text = "Id tag, parent id tag or note"
+    search_help_text = _("Id tag, parent id tag or note")
     fields = ["operator", "id_tag", "type", "parent_id_tag", "note", "is_blocked", "expires_at"]
 
-    @display(description="status", label=TAG_COLOURS)
+    @display(description=_("status"), label=TAG_COLOURS)
     def status(self, token: IdToken) -> str:
         return token.status_at(timezone.now()).value
 
@@ -164,7 +172,7 @@ class ProfileForm(ServiceForm):
                 texts = [f"{name}: {' '.join(said)}" for name, said in error.errors.items()]
                 self.add_error("profile", forms.ValidationError(texts))
         elif "profile" in given:
-            self.add_error("profile", "Enter a JSON object.")
+            self.add_error("profile", gettext("Enter a JSON object."))
         return given
 
 
@@ -176,7 +184,7 @@ class ChargingProfileTemplateAdmin(ServiceAdmin):
     readonly_fields = ["number"]
     fields = ["operator", "description", "ocpp_version", "profile", "number"]
 
-    @display(description="id at chargers", empty_value="-")
+    @display(description=_("id at chargers"), empty_value="-")
     def number(self, template: ChargingProfileTemplate) -> int | None:
         return template.wire_id if template.pk else None
 
@@ -185,10 +193,10 @@ class LocalListAdmin(ReadOnlyAdmin):
     list_display = ["charger", "version", "sent_version", "outcome", "updated_at"]
     list_select_related = ["charger", "call__charger"]
     search_fields = ["charger__identity"]
-    search_help_text = "Charger identity"
+    search_help_text = _("Charger identity")
     fields = ["charger", "version", "entries", "sent_version", "call", "outcome", "updated_at"]
 
-    @display(description="outcome", empty_value="-")
+    @display(description=_("outcome"), empty_value="-")
     def outcome(self, local_list: LocalList) -> str | None:
         call = local_list.call
         return call.get_result_display() or call.get_state_display() if call else None

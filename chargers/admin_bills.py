@@ -9,18 +9,20 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextInputWidget
 
 from chargers.admin_actions import Pages
-from chargers.models import CDR
+from chargers.models import CDR, ChargingSession
 from chargers.services import corrections
 from chargers.services.cdrs import credit_cdr
 from chargers.services.corrections import Correction
 from tariffs.pricing.rounding import money
 
 ENERGY_STEP = Decimal("0.001")
-CREDIT_EXPLANATION = (
+CREDIT_EXPLANATION = _(
     "A credit CDR with the negated total cost goes to the partner, which gives the money back. If we invoiced the "
     "driver, a credit note to that invoice is issued with it. The CDR and the invoice themselves stay as they are."
 )
@@ -30,23 +32,23 @@ class CreditForm(forms.Form):
     reason = forms.CharField(
         max_length=255,
         widget=UnfoldAdminTextInputWidget(),
-        label="Reason",
-        help_text="Partner and driver read it, for example: Charged by mistake, the cable was defective.",
+        label=_("Reason"),
+        help_text=_("Partner and driver read it, for example: Charged by mistake, the cable was defective."),
     )
 
 
 class CorrectionForm(CreditForm):
-    ended_at = forms.SplitDateTimeField(label="End of the session", widget=UnfoldAdminSplitDateTimeWidget())
+    ended_at = forms.SplitDateTimeField(label=_("End of the session"), widget=UnfoldAdminSplitDateTimeWidget())
     kwh = forms.DecimalField(
-        label="Energy (kWh)", min_value=0, max_digits=9, decimal_places=3, widget=UnfoldAdminDecimalFieldWidget()
+        label=_("Energy (kWh)"), min_value=0, max_digits=9, decimal_places=3, widget=UnfoldAdminDecimalFieldWidget()
     )
     most = forms.DecimalField(
-        label="Highest total (gross)",
+        label=_("Highest total (gross)"),
         required=False,
         max_digits=10,
         decimal_places=2,
         widget=UnfoldAdminDecimalFieldWidget(),
-        help_text="Only to charge less than the tariff says, as a gesture of goodwill.",
+        help_text=_("Only to charge less than the tariff says, as a gesture of goodwill."),
     )
 
     field_order = ["ended_at", "kwh", "most", "reason"]
@@ -77,52 +79,59 @@ class BillActions(Pages):
         cdr = self._bill(obj) if obj is not None else None
         if cdr is None or cdr.is_credit:
             return set()
-        is_last = cdr == corrections.bill_of(cdr.session)
+        is_last = isinstance(obj, ChargingSession) or cdr == corrections.bill_of(cdr.session)
         has_charged = cdr.session.meter_start is not None
         return {name for name, may in (("credit", not cdr.credited_at), ("correct", is_last and has_charged)) if may}
 
     def has_bill_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_cdr")
 
-    @action(description="Credit", url_path="credit", icon="undo", permissions=["bill"])
+    @action(description=_("Credit"), url_path="credit", icon="undo", permissions=["bill"])
     def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
         obj = self._object(request, object_id)
         cdr = self._bill(obj)
         if cdr is None or cdr.is_credit:
-            return _back(request, obj, "There is nothing to credit here.")
+            return _back(request, obj, gettext("There is nothing to credit here."))
         form = CreditForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             credit = credit_cdr(cdr, form.cleaned_data["reason"])
-            messages.success(request, f"Credit CDR {credit.uid} is written and on its way to the partner.")
+            messages.success(
+                request, _("Credit CDR %(uid)s is written and on its way to the partner.") % {"uid": credit.uid}
+            )
             return HttpResponseRedirect(reverse("admin:chargers_cdr_change", args=[credit.pk]))
         context = {"explanation": CREDIT_EXPLANATION, "is_danger": True, "form": form}
-        return self._page(request, obj, "Credit", "chargers/confirm.html", context)
+        return self._page(request, obj, gettext("Credit"), "chargers/confirm.html", context)
 
-    @action(description="Credit and correct", url_path="correct", icon="published_with_changes", permissions=["bill"])
+    @action(
+        description=_("Credit and correct"), url_path="correct", icon="published_with_changes", permissions=["bill"]
+    )
     def correct(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """`?ended_at=` and `?kwh=` propose values, for example those of a StopTransaction that came late."""
         obj = self._object(request, object_id)
         cdr = self._bill(obj)
         if cdr is None or cdr.is_credit:
-            return _back(request, obj, "There is nothing to correct here.")
+            return _back(request, obj, gettext("There is nothing to correct here."))
         form = (
             CorrectionForm(request.POST)
             if request.method == "POST"
             else CorrectionForm(initial=_proposed(request, cdr))
         )
-        context = {"form": form, "cdr": cdr, "before": _amount(cdr.total_cost_incl_vat, cdr)}
+        context = {"form": form, "cdr": cdr, "before": _amount(cdr.driver_total_incl_vat, cdr)}
         if request.method == "POST" and form.is_valid():
             try:
                 priced = corrections.price_correction(cdr, form.correction(cdr))
-                total = priced.cost.total.incl_vat if priced.cost else 0
                 if "confirm" in request.POST:
                     corrected = corrections.correct_cdr(cdr, form.correction(cdr), form.cleaned_data["reason"])
-                    messages.success(request, f"CDR {cdr.uid} is credited, and CDR {corrected.uid} takes its place.")
+                    messages.success(
+                        request,
+                        _("CDR %(uid)s is credited, and CDR %(uid_)s takes its place.")
+                        % {"uid": cdr.uid, "uid_": corrected.uid},
+                    )
                     return HttpResponseRedirect(reverse("admin:chargers_cdr_change", args=[corrected.pk]))
-                context["after"] = _amount(total, cdr)
+                context["after"] = _amount(priced.driver_total, cdr)
             except ValidationError as error:
                 form.add_error(None, error)
-        return self._page(request, obj, "Credit and correct", "chargers/correct.html", context)
+        return self._page(request, obj, gettext("Credit and correct"), "chargers/correct.html", context)
 
 
 def _proposed(request: HttpRequest, cdr: CDR) -> dict[str, Any]:

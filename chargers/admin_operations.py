@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,6 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from chargers.admin_actions import Pages, reason_of
@@ -18,13 +20,17 @@ from chargers.admin_operation_forms import (
     AvailabilityForm,
     CertificateForm,
     ChangeVariableForm,
+    ClearMessageForm,
     ConfigurationForm,
+    CustomerForm,
     FirmwareForm,
     LogForm,
+    MonitorForm,
     OperationForm,
     RequestForm,
     ResetForm,
     SecurityForm,
+    ShowMessageForm,
     StartForm,
     TriggerForm,
     VariableForm,
@@ -33,6 +39,9 @@ from chargers.choices import CallState, OcppVersion
 from chargers.models import ChargerConnection, ChargerVariable, OutgoingCall
 from chargers.services import commands, connection_security, operations
 from infrastructure.models import Charger, Connector
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 Json = dict[str, Any]
 
@@ -64,8 +73,8 @@ def _change_configuration(charger: Charger, values: Json) -> OutgoingCall:
 class Operation:
     """`perform` None: `operations.request_operation` builds the request of the charger's OCPP version."""
 
-    title: str
-    explanation: str
+    title: "StrPromise"
+    explanation: "StrPromise"
     icon: str
     form: type[OperationForm] = OperationForm
     is_danger: bool = False
@@ -74,64 +83,101 @@ class Operation:
 
 
 ONLY_16 = frozenset({OcppVersion.V16})
+ONLY_201 = frozenset({OcppVersion.V201})
 
 OPERATIONS: Mapping[str, Operation] = {
     "start": Operation(
-        "Start charging",
-        "The charger waits for the cable and charges without a partner: nobody pays for it.",
+        _("Start charging"),
+        _("The charger waits for the cable and charges without a partner: nobody pays for it."),
         "play_circle",
         StartForm,
         perform=_start,
     ),
     "reset": Operation(
-        "Restart", "Running sessions end and are billed up to then.", "restart_alt", ResetForm, is_danger=True
+        _("Restart"), _("Running sessions end and are billed up to then."), "restart_alt", ResetForm, is_danger=True
     ),
     "availability": Operation(
-        "Take in or out of service",
-        "Out of service nobody can charge there. While a car charges, it counts from the end of its session.",
+        _("Take in or out of service"),
+        _("Out of service nobody can charge there. While a car charges, it counts from the end of its session."),
         "power_settings_new",
         AvailabilityForm,
         is_danger=True,
     ),
     "trigger": Operation(
-        "Ask to tell again", "The charger sends a message that we may have missed.", "sync", TriggerForm
+        _("Ask to tell again"), _("The charger sends a message that we may have missed."), "sync", TriggerForm
     ),
     "read-configuration": Operation(
-        "Read configuration", "What it answers is listed under Configuration.", "tune", ConfigurationForm
+        _("Read configuration"), _("What it answers is listed under Configuration."), "tune", ConfigurationForm
     ),
     "change-configuration": Operation(
-        "Change configuration",
-        "Sets one key, also one that the charger has not told of. Those that were read are changed from their list.",
+        _("Change configuration"),
+        _("Sets one key, also one that the charger has not told of. Those that were read are changed from their list."),
         "edit",
         VariableForm,
         perform=_change_configuration,
         versions=ONLY_16,
     ),
     "clear-cache": Operation(
-        "Forget known cards", "The charger asks us again for each card that it has remembered.", "delete_sweep"
+        _("Forget known cards"), _("The charger asks us again for each card that it has remembered."), "delete_sweep"
     ),
     "update-firmware": Operation(
-        "Update firmware",
-        "The charger fetches the file and installs it. How far it is stands among its events.",
+        _("Update firmware"),
+        _("The charger fetches the file and installs it. How far it is stands among its events."),
         "system_update_alt",
         FirmwareForm,
         is_danger=True,
     ),
     "diagnostics": Operation(
-        "Upload diagnostics", "How far the upload is stands among the charger's events.", "upload_file", LogForm
+        _("Upload diagnostics"), _("How far the upload is stands among the charger's events."), "upload_file", LogForm
     ),
     "security-log": Operation(
-        "Upload security log", "How far the upload is stands among the charger's events.", "policy", LogForm
+        _("Upload security log"), _("How far the upload is stands among the charger's events."), "policy", LogForm
     ),
     "certificate": Operation(
-        "Send a signed certificate",
-        "The answer to a charger that asked for a certificate.",
+        _("Send a signed certificate"),
+        _("The answer to a charger that asked for a certificate."),
         "workspace_premium",
         CertificateForm,
     ),
+    "renew-certificate": Operation(
+        _("Renew its certificate"),
+        _("The charger makes a new key and asks for a certificate: ours is sent at once, else its request waits here."),
+        "autorenew",
+    ),
+    "read-certificates": Operation(
+        _("Read its certificates"),
+        _("Which authorities it trusts. Until when they are valid is known of those that came from here."),
+        "verified",
+    ),
+    "read-monitors": Operation(
+        _("Read what it watches"),
+        _("What it answers is listed on its page. To watch something new, open it in the configuration."),
+        "monitor_heart",
+        versions=ONLY_201,
+    ),
+    "show-message": Operation(
+        _("Show a message"), _("The text appears on the charger's display."), "chat", ShowMessageForm, versions=ONLY_201
+    ),
+    "read-messages": Operation(
+        _("Read its messages"), _("What it shows is listed on its page."), "forum", versions=ONLY_201
+    ),
+    "clear-message": Operation(
+        _("Take a message away"),
+        _("The text leaves the charger's display. Its number stands on the page of its connection."),
+        "speaker_notes_off",
+        ClearMessageForm,
+        versions=ONLY_201,
+    ),
+    "customer-information": Operation(
+        _("Ask what it knows of a customer"),
+        _("What it answers stands among its events. It may be asked to forget it."),
+        "person_search",
+        CustomerForm,
+        versions=ONLY_201,
+    ),
     "request": Operation(
-        "Any OCPP request",
-        "For everything else that OCPP knows. It is sent as you write it.",
+        _("Any OCPP request"),
+        _("For everything else that OCPP knows. It is sent as you write it."),
         "code",
         RequestForm,
         is_danger=True,
@@ -143,7 +189,7 @@ OPERATIONS: Mapping[str, Operation] = {
 class OperateActions(Pages):
     """Everything that can be asked of a charger, on the page of its connection."""
 
-    @action(description="Operate", url_path="operate", icon="settings_remote", permissions=["operate"])
+    @action(description=_("Operate"), url_path="operate", icon="settings_remote", permissions=["operate"])
     def operate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         connection: ChargerConnection = self._object(request, object_id)
         name = request.GET.get("do", "")
@@ -156,7 +202,7 @@ class OperateActions(Pages):
 
     def _choose(self, request: HttpRequest, connection: ChargerConnection) -> HttpResponse:
         context = {
-            "title": f"{connection.charger}: Operate",
+            "title": f"{connection.charger}: {gettext('Operate')}",
             "operations": offered(connection),
             "is_online": connection.is_online,
             "back_url": _page_of(connection.charger),
@@ -173,31 +219,36 @@ class OperateActions(Pages):
         if data is not None and form.is_valid():
             perform = operation.perform or (lambda one, values: operations.request_operation(one, name, values))
             return _watch(request, perform(charger, form.cleaned_data))
-        note = "" if connection.is_online else " The charger is offline: it gets this only if it comes back at once."
+        explanation = [operation.explanation]
+        if not connection.is_online:
+            explanation.append(_("The charger is offline: it gets this only if it comes back at once."))
         context = {
             "title": f"{charger}: {operation.title}",
-            "explanation": operation.explanation + note,
+            "explanation": " ".join(map(str, explanation)),
             "form": form,
             "is_danger": operation.is_danger,
             "back_url": _page_of(charger),
         }
-        return self._page(request, connection, operation.title, "chargers/confirm.html", context)
+        return self._page(request, connection, str(operation.title), "chargers/confirm.html", context)
 
-    @action(description="Security", url_path="security", icon="shield", permissions=["operate"])
+    @action(description=_("Security"), url_path="security", icon="shield", permissions=["operate"])
     def security(self, request: HttpRequest, object_id: str) -> HttpResponse:
         connection: ChargerConnection = self._object(request, object_id)
         now = {"security_profile": connection.security_profile, "certificate_name": connection.certificate_name}
         form = SecurityForm(request.POST if request.method == "POST" else None, initial=now)
         if form.is_valid():
             connection_security.set_profile(connection, **form.cleaned_data)
-            messages.success(request, f"{connection.charger} has to show this from its next connection on.")
+            messages.success(
+                request,
+                _("%(charger)s has to show this from its next connection on.") % {"charger": connection.charger},
+            )
             return HttpResponseRedirect(reverse("admin:chargers_chargerconnection_change", args=[connection.pk]))
         context = {
-            "title": f"{connection.charger}: Security",
-            "explanation": "A charger that does not show as much is refused.",
+            "title": f"{connection.charger}: {gettext('Security')}",
+            "explanation": gettext("A charger that does not show as much is refused."),
             "form": form,
         }
-        return self._page(request, connection, "Security", "chargers/confirm.html", context)
+        return self._page(request, connection, gettext("Security"), "chargers/confirm.html", context)
 
 
 def offered(connection: ChargerConnection) -> dict[str, Operation]:
@@ -212,29 +263,45 @@ def _page_of(charger: Charger) -> str:
 def _watch(request: HttpRequest, call: OutgoingCall) -> HttpResponse:
     """The call's page shows the answer as soon as it is there."""
     if call.state == CallState.DONE:
-        messages.error(request, f"{call.charger} was not asked: {reason_of(call)}")
+        messages.error(
+            request, _("%(charger)s was not asked: %(call)s") % {"charger": call.charger, "call": reason_of(call)}
+        )
     return HttpResponseRedirect(reverse("admin:chargers_outgoingcall_change", args=[call.pk]))
 
 
 class VariableActions(Pages):
     """A new value for what a charger has told."""
 
-    actions_detail = ["change_value"]
+    actions_detail = ["change_value", "watch_value"]
     actions_row = ["change_value"]
 
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_chargerconnection")
 
-    @action(description="Change value", url_path="change-value", icon="edit", permissions=["operate"])
+    @action(description=_("Change value"), url_path="change-value", icon="edit", permissions=["operate"])
     def change_value(self, request: HttpRequest, object_id: str) -> HttpResponse:
         variable: ChargerVariable = self._object(request, object_id)
         form = ChangeVariableForm(request.POST if request.method == "POST" else None, initial={"value": variable.value})
         if form.is_valid():
             return _watch(request, operations.request_change(variable, form.cleaned_data["value"]))
-        explanation = (
-            f"{variable.charger} is asked to set {variable.name}. It says itself if it does not take the value."
-        )
+        explanation = gettext(
+            "%(charger)s is asked to set %(variable)s. It says itself if it does not take the value."
+        ) % {"charger": variable.charger, "variable": variable.name}
         if variable.is_readonly:
-            explanation += " It has told that this is read only."
+            explanation = f"{explanation} {gettext('It has told that this is read only.')}"
         context = {"explanation": explanation, "form": form}
-        return self._page(request, variable, "Change value", "chargers/confirm.html", context)
+        return self._page(request, variable, gettext("Change value"), "chargers/confirm.html", context)
+
+    @action(description=_("Watch"), url_path="watch", icon="monitor_heart", permissions=["operate"])
+    def watch_value(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        variable: ChargerVariable = self._object(request, object_id)
+        if not variable.component:  # OCPP 1.6 watches nothing
+            raise Http404
+        form = MonitorForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            return _watch(request, operations.request_monitor(variable, **form.cleaned_data))
+        explanation = gettext(
+            "%(charger)s watches %(variable)s by itself and tells us. What it tells stands among its events."
+        ) % {"charger": variable.charger, "variable": variable.name}
+        context = {"explanation": explanation, "form": form}
+        return self._page(request, variable, gettext("Watch"), "chargers/confirm.html", context)

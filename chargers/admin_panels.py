@@ -3,28 +3,30 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Max, Min, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from chargers.admin_actions import RUNNING, reason_of
 from chargers.admin_operations import offered
-from chargers.choices import CallAction, CallResult, CallState
+from chargers.choices import CallResult, CallState
 from chargers.models import (
     ChargerConnection,
     ChargerEvent,
     ChargerMessage,
     ChargerVariable,
     ChargingSession,
+    ConnectorStatus,
     OutgoingCall,
 )
 from chargers.services.charge_points import ocpp_address
-from infrastructure.admin_display import link, table
+from infrastructure.admin_display import link, moment, table, zone_of
 from infrastructure.models import Charger
 from infrastructure.panels import Panel
+from infrastructure.sentences import said
 
 # Rows of each kind on a charger's page.
 SHOWN = 5
@@ -36,17 +38,19 @@ _RELOAD = mark_safe("<script>setTimeout(function () { location.reload(); }, 1500
 def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     """Whether the charger is there and what happens at it, on its own page."""
     connection = ChargerConnection.objects.filter(charger=charger).first()
-    rows: list[tuple[str, Any]] = [("OCPP address", ocpp_address(charger))]
+    rows: list[tuple[str, Any]] = [(_("OCPP address"), ocpp_address(charger))]
     if connection is not None:
         rows += [
-            ("Connection", link(connection, "online" if connection.is_online else "offline")),
-            ("Last seen", moment(connection.last_seen_at)),
-            ("Password", _password(connection, request)),
+            (_("Connection"), link(connection, _("online") if connection.is_online else _("offline"))),
+            (_("Last seen"), moment(connection.last_seen_at)),
+            (_("Password"), _password(connection, request)),
         ]
         if connection.refusal and not connection.is_online:
-            rows.append(("Last refused", f"{moment(connection.refused_at)}: {connection.refusal}"))
-    rows += [("Running session", link(session)) for session in _running(charger)]
-    yield "Connection", format_html_join("", '<p class="py-1 break-words"><b>{}</b>: {}</p>', rows)
+            refused = format_html("{}: {}", moment(connection.refused_at), said(connection.refusal))
+            rows.append((_("Last refused"), refused))
+    rows += [(_("Running session"), link(session)) for session in _running(charger)]
+    yield _("Connection"), format_html_join("", '<p class="py-1 break-words"><b>{}</b>: {}</p>', rows)
+    yield from _told_now(charger)
     if connection is not None:
         yield from _operate(connection, request)
     yield from _records(charger, request)
@@ -54,16 +58,17 @@ def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
 
 def of_connection(connection: ChargerConnection, request: HttpRequest) -> Iterable[Panel]:
     yield from _operate(connection, request)
+    yield from _held(connection.charger)
     yield from _records(connection.charger, request)
 
 
 def of_call(call: OutgoingCall, request: HttpRequest) -> Iterable[Panel]:
     """Shows the answer as soon as it is there, and leads to what it was about."""
     if call.state != CallState.DONE:
-        waiting = "The charger has the request." if call.sent_at else "The request waits for the charger."
-        yield "No answer yet", format_html("{} This page looks again by itself.{}", waiting, _RELOAD)
+        waiting = _("The charger has the request.") if call.sent_at else _("The request waits for the charger.")
+        yield _("No answer yet"), format_html("{} {}{}", waiting, _("This page looks again by itself."), _RELOAD)
     elif call.result == CallResult.ACCEPTED and call.name in READS:
-        yield "Configuration", _all_of(ChargerVariable, call.charger, "See the charger's configuration")
+        yield _("Configuration"), _all_of(ChargerVariable, call.charger, _("See the charger's configuration"))
 
 
 def _operate(connection: ChargerConnection, request: HttpRequest) -> Iterable[Panel]:
@@ -73,8 +78,10 @@ def _operate(connection: ChargerConnection, request: HttpRequest) -> Iterable[Pa
     page = reverse("admin:chargers_chargerconnection_operate", args=[connection.pk])
     unlock = reverse("admin:chargers_chargerconnection_unlock", args=[connection.pk])
     links = [(f"{page}?do={name}", one.title) for name, one in offered(connection).items()]
-    anchors = format_html_join(" · ", '<a href="{}" class="text-link">{}</a>', [*links, (unlock, "Unlock connector")])
-    yield "Operate", format_html('<p class="py-1">{}</p>', anchors)
+    anchors = format_html_join(
+        " · ", '<a href="{}" class="text-link">{}</a>', [*links, (unlock, _("Unlock connector"))]
+    )
+    yield _("Operate"), format_html('<p class="py-1">{}</p>', anchors)
 
 
 def _records(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
@@ -85,28 +92,64 @@ def _records(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
 
     calls = list(charger.calls.order_by("-pk")[:SHOWN]) if may_see(OutgoingCall) else []
     if calls:
-        rows = [
-            (link(call, _name_of(call)), _outcome(call), reason_of(call), moment(call.created_at)) for call in calls
-        ]
-        yield "Last calls", _with_more(table(["Call", "Outcome", "Reason", "At"], rows), OutgoingCall, charger)
+        rows = [(link(call, call.label), _outcome(call), reason_of(call), moment(call.created_at)) for call in calls]
+        yield (
+            _("Last calls"),
+            _with_more(table([_("Call"), _("Outcome"), _("Reason"), _("At")], rows), OutgoingCall, charger),
+        )
     events = list(charger.events.order_by("-pk")[:SHOWN]) if may_see(ChargerEvent) else []
     if events:
         told = [(link(one, str(one)), one.evse_number or "", one.info[:80], moment(one.received_at)) for one in events]
-        yield "What it told", _with_more(table(["Event", "EVSE", "", "At"], told), ChargerEvent, charger)
+        yield _("What it told"), _with_more(table([_("Event"), _("EVSE"), "", _("At")], told), ChargerEvent, charger)
     if may_see(ChargerVariable) and charger.variables.exists():
-        yield "Configuration", _all_of(ChargerVariable, charger, "See and change its configuration")
+        yield _("Configuration"), _all_of(ChargerVariable, charger, _("See and change its configuration"))
     frames = list(charger.messages.order_by("-pk")[:SHOWN]) if may_see(ChargerMessage) else []
     if frames:
         lines = [(link(one, moment(one.at)), "→" if one.direction == "IN" else "←", one.frame[:160]) for one in frames]
-        yield "Last messages", _with_more(table(["At", "", "Frame"], lines), ChargerMessage, charger)
+        yield _("Last messages"), _with_more(table([_("At"), "", _("Frame")], lines), ChargerMessage, charger)
 
 
-def _name_of(call: OutgoingCall) -> str:
-    return call.name if call.action == CallAction.OCPP else str(call.get_action_display())
+def _held(charger: Charger) -> Iterable[Panel]:
+    """Its certificates and, of OCPP 2.0.1, what it watches and shows."""
+    certificates = [
+        (one.use, one.subject or one.serial_number, moment(one.expires_at) if one.expires_at else _("not known"))
+        for one in charger.certificates.all()
+    ]
+    if certificates:
+        yield _("Certificates"), table([_("Use"), _("Name"), _("Valid until")], certificates)
+    monitors = [(one.name, one.type, one.value, one.severity, moment(one.told_at)) for one in charger.monitors.all()]
+    if monitors:
+        yield _("What it watches"), table([_("Variable"), _("When"), _("Value"), _("Severity"), _("Told")], monitors)
+    shown = [
+        (one.message_id, one.text, one.priority, moment(one.ends_at) if one.ends_at else "", moment(one.told_at))
+        for one in charger.display_messages.all()
+    ]
+    if shown:
+        yield _("What it shows"), table([_("Number"), _("Text"), _("How"), _("Until"), _("Told")], shown)
+
+
+def _told_now(charger: Charger) -> Iterable[Panel]:
+    """What chargers of OCPP 2.0.1 say of each connector, and transactions that nobody answers for yet."""
+    told = ConnectorStatus.objects.filter(evse__charger=charger).select_related("evse").order_by("evse", "number")
+    rows = [(one.evse.number, one.number, one.status) for one in told]
+    if rows:
+        yield _("Connectors, as the charger told them"), table([_("EVSE"), _("Connector"), _("Status")], rows)
+    held = charger.held_events.values("transaction_id").order_by("transaction_id")
+    waiting = [
+        (one["transaction_id"], one["count"], moment(one["first"]), moment(one["newest"]))
+        for one in held.annotate(count=Count("pk"), first=Min("received_at"), newest=Max("received_at"))
+    ]
+    if waiting:
+        explanation = _(
+            "The charger told of these, but their session cannot begin yet: nobody has shown a card, no cable is "
+            "plugged in, or the first message is missing. It begins by itself as soon as that comes."
+        )
+        heads = [_("Transaction"), _("Messages"), _("First"), _("Last")]
+        yield _("Transactions without a session"), format_html("<p>{}</p>{}", explanation, table(heads, waiting))
 
 
 def _with_more(rows: SafeString, model: type[Model], charger: Charger) -> SafeString:
-    return format_html('{}<p class="pt-3">{}</p>', rows, _all_of(model, charger, "See all"))
+    return format_html('{}<p class="pt-3">{}</p>', rows, _all_of(model, charger, _("See all")))
 
 
 def _all_of(model: type[Model], charger: Charger, text: str) -> SafeString:
@@ -115,11 +158,13 @@ def _all_of(model: type[Model], charger: Charger, text: str) -> SafeString:
 
 
 def _password(connection: ChargerConnection, request: HttpRequest) -> str:
-    state = "set" if connection.password_hash else "none yet: the charger is refused"
+    state = _("set") if connection.password_hash else _("none yet: the charger is refused")
+    if connection.next_password_hashes:
+        state = _("set; the charger was sent a new one, which takes its place when the charger connects with it")
     if not request.user.has_perm("chargers.change_chargerconnection"):
         return state
     address = reverse("admin:chargers_chargerconnection_new_password", args=[connection.pk])
-    return format_html('{} · <a href="{}" class="text-link">Set a new password</a>', state, address)
+    return format_html('{} · <a href="{}" class="text-link">{}</a>', state, address, _("Set a new password"))
 
 
 def _running(charger: Charger) -> QuerySet[ChargingSession]:
@@ -129,22 +174,23 @@ def _running(charger: Charger) -> QuerySet[ChargingSession]:
 def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
     """Its final reports and what was asked of the charger, oldest first."""
     cdrs = [
-        (link(cdr), moment(cdr.end_date_time), f"{cdr.total_energy:.3f} kWh", cdr.remark)
-        for cdr in session.cdrs.order_by("pk")
+        (link(cdr), moment(cdr.end_date_time, zone_of(session)), f"{cdr.total_energy:.3f} kWh", cdr.remark)
+        for cdr in sorted(session.cdrs.all(), key=lambda cdr: cdr.pk)
     ]
     if cdrs:
-        yield "CDR", table(["CDR", "End", "Energy", "Remark"], cdrs)
+        yield _("CDR"), table([_("CDR"), _("End"), _("Energy"), _("Remark")], cdrs)
     calls = [
-        (link(call, call.get_action_display()), _outcome(call), reason_of(call), moment(call.created_at))
-        for call in session.calls.order_by("pk")
+        (
+            link(call, call.get_action_display()),
+            _outcome(call),
+            reason_of(call),
+            moment(call.created_at, zone_of(session)),
+        )
+        for call in sorted(session.calls.all(), key=lambda call: call.pk)
     ]
     if calls:
-        yield "Calls to the charger", table(["Call", "Outcome", "Reason", "At"], calls)
+        yield _("Calls to the charger"), table([_("Call"), _("Outcome"), _("Reason"), _("At")], calls)
 
 
 def _outcome(call: OutgoingCall) -> str:
     return str(call.get_result_display() or call.get_state_display())
-
-
-def moment(at: Any) -> str:
-    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z") if at else "never"

@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -22,14 +24,14 @@ from infrastructure.models import Location
 
 
 class AcceptForm(forms.Form):
-    location = forms.ModelChoiceField(Location.objects.none(), label="Area", widget=UnfoldAdminSelectWidget)
-    name = forms.CharField(max_length=100, required=False, label="Name", widget=UnfoldAdminTextInputWidget)
+    location = forms.ModelChoiceField(Location.objects.none(), label=_("Area"), widget=UnfoldAdminSelectWidget)
+    name = forms.CharField(max_length=100, required=False, label=_("Name"), widget=UnfoldAdminTextInputWidget)
     evses = forms.IntegerField(
         min_value=0,
         max_value=20,
         initial=1,
-        label="EVSEs",
-        help_text="How many cars it can charge at a time. Their connectors and roaming ids are added on its page.",
+        label=_("EVSEs"),
+        help_text=_("How many cars it can charge at a time. Their connectors and roaming ids are added on its page."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
 
@@ -56,19 +58,19 @@ class PendingChargerAdmin(Pages, ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not settings.PENDING_CHARGERS:
             messages.info(
-                request, "Unknown chargers are refused and not listed: set PENDING_CHARGERS to see them here."
+                request, _("Unknown chargers are refused and not listed: set PENDING_CHARGERS to see them here.")
             )
         elif PendingCharger.objects.count() >= pending_service.MAX_PENDING:
-            messages.warning(request, "The list is full: discard what you do not know, so that others find room.")
+            messages.warning(request, _("The list is full: discard what you do not know, so that others find room."))
         return super().changelist_view(request, extra_context)
 
-    @display(description="password", label={"same": "success", "none": "warning", "different": "danger"})
+    @display(description=_("password"), label={"same": "success", "none": "warning", "different": "danger"})
     def proof(self, row: PendingCharger) -> tuple[str, str]:
         if row.has_conflict:
-            return "different", "different ones: who is it?"
-        return ("same", "shown") if row.password_hash else ("none", "none shown")
+            return "different", gettext("different ones: who is it?")
+        return ("same", gettext("shown")) if row.password_hash else ("none", gettext("none shown"))
 
-    @action(description="Accept", url_path="accept", icon="check_circle", permissions=["operate"])
+    @action(description=_("Accept"), url_path="accept", icon="check_circle", permissions=["operate"])
     def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: PendingCharger = self._object(request, object_id)
         locations = access.scope(Location.objects.order_by("name"), request.user)
@@ -76,7 +78,7 @@ class PendingChargerAdmin(Pages, ReadOnlyAdmin):
         if form.is_valid() and (answer := self._accepted(request, row, form)):
             return answer
         context = {"explanation": _what_follows(row), "form": form}
-        return self._page(request, row, "Accept", "chargers/confirm.html", context)
+        return self._page(request, row, gettext("Accept"), "chargers/confirm.html", context)
 
     def _accepted(self, request: HttpRequest, row: PendingCharger, form: AcceptForm) -> HttpResponse | None:
         given = form.cleaned_data
@@ -85,21 +87,21 @@ class PendingChargerAdmin(Pages, ReadOnlyAdmin):
         except ValidationError as error:
             form.add_error(None, error.messages)
             return None
-        messages.success(request, f"{charger} is accepted and let in at its next attempt.")
+        messages.success(request, _("%(charger)s is accepted and let in at its next attempt.") % {"charger": charger})
         return HttpResponseRedirect(reverse("admin:infrastructure_charger_change", args=[charger.pk]))
 
-    @action(description="Discard", url_path="discard", icon="delete", permissions=["operate"])
+    @action(description=_("Discard"), url_path="discard", icon="delete", permissions=["operate"])
     def discard(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: PendingCharger = self._object(request, object_id)
         if request.method == "POST":
             pending_service.discard(row)
-            messages.success(request, f"{row} is forgotten.")
+            messages.success(request, _("%(row)s is forgotten.") % {"row": row})
             return HttpResponseRedirect(reverse("admin:chargers_pendingcharger_changelist"))
-        explanation = "It is refused as before, and listed again with its next attempt."
+        explanation = gettext("It is refused as before, and listed again with its next attempt.")
         context = {"explanation": explanation, "is_danger": True}
-        return self._page(request, row, "Discard", "chargers/confirm.html", context)
+        return self._page(request, row, gettext("Discard"), "chargers/confirm.html", context)
 
-    @action(description="Discard", permissions=["operate"])
+    @action(description=_("Discard"), permissions=["operate"])
     def discard_chosen(self, request: HttpRequest, queryset: QuerySet[PendingCharger]) -> None:
         for row in queryset:
             pending_service.discard(row)
@@ -110,13 +112,13 @@ PAGES = {PendingCharger: PendingChargerAdmin}
 
 def _what_follows(row: PendingCharger) -> str:
     if row.has_conflict:
-        return (
+        return gettext(
             "Attempts came with different passwords: somebody may use its name. It gets no password: set a new one "
             "on its page and enter it in the charger."
         )
     if row.password_hash:
-        return "It becomes a charger of ours and is let in with the password that it has shown."
-    return (
+        return gettext("It becomes a charger of ours and is let in with the password that it has shown.")
+    return gettext(
         "It becomes a charger of ours. It has shown no password: set one on its page and enter it in the charger, or "
         "choose another security profile there."
     )

@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.paginator import InfinitePaginator
 
@@ -51,7 +53,7 @@ LONGEST_LINE = 90
 class ActionFilter(admin.SimpleListFilter):
     """Named here: asking the table which actions occur in it would read all of it."""
 
-    title = "action"
+    title = _("action")
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -74,51 +76,71 @@ class ChargerMessageAdmin(ReadOnlyAdmin):
     ]
     list_filter_submit = True
     list_select_related = ["charger"]
-    search_fields = ["=unique_id", "=action", "=charger__identity"]
-    search_help_text = "Message id, action or charger identity, whole."
+    search_fields = ["=unique_id", "=action", "=charger__identity", "=correlation_id"]
+    search_help_text = _("Message id, action, charger identity or correlation id, whole.")
     show_full_result_count = False
     paginator = InfinitePaginator
-    fields = ["charger", "exact_time", "direction_label", "kind_label", "action", "unique_id", "size", "text"]
+    fields = [
+        "charger",
+        "exact_time",
+        "direction_label",
+        "kind_label",
+        "action",
+        "unique_id",
+        "correlation_id",
+        "size",
+        "text",
+    ]
 
-    @display(description="time (UTC)", ordering="at")
+    @display(description=_("time (UTC)"), ordering="at")
     def exact_time(self, message: ChargerMessage) -> str:
         return f"{message.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
-    @display(description="direction", label=DIRECTION_COLOURS)
+    @display(description=_("direction"), label=DIRECTION_COLOURS)
     def direction_label(self, message: ChargerMessage) -> tuple[str, str]:
-        return message.direction, "received" if message.direction == "IN" else "sent"
+        return message.direction, gettext("received") if message.direction == "IN" else gettext("sent")
 
-    @display(description="kind", label=KIND_COLOURS)
+    @display(description=_("kind"), label=KIND_COLOURS)
     def kind_label(self, message: ChargerMessage) -> tuple[str, str]:
         return message.kind, message.kind
 
-    @display(description="frame")
+    @display(description=_("frame"))
     def line(self, message: ChargerMessage) -> str:
         frame = message.frame
         return frame if len(frame) <= LONGEST_LINE else f"{frame[: LONGEST_LINE - 1]}…"
 
-    @display(description="frame")
+    @display(description=_("frame"))
     def text(self, message: ChargerMessage) -> SafeString:
         return pretty_text(message.frame)
 
 
 class ChargerEventAdmin(ReadOnlyAdmin):
-    list_display = ["received_at", "charger", "kind_label", "name", "evse_number", "short_info", "at"]
+    list_display = ["received_at", "charger", "kind_label", "name", "severity", "evse_number", "short_info", "at"]
     list_filter = [("charger", ScopedRelatedFilter), ("kind", ChoicesDropdownFilter), ("received_at", TimeFilter)]
     list_filter_submit = True
     list_select_related = ["charger"]
     search_fields = ["name", "charger__identity"]
-    fields = ["charger", "kind_label", "name", "evse_number", "request_id", "at", "received_at", "info_text"]
+    fields = [
+        "charger",
+        "kind_label",
+        "name",
+        "severity",
+        "evse_number",
+        "request_id",
+        "at",
+        "received_at",
+        "info_text",
+    ]
 
-    @display(description="kind", label=EVENT_COLOURS, ordering="kind")
+    @display(description=_("kind"), label=EVENT_COLOURS, ordering="kind")
     def kind_label(self, event: ChargerEvent) -> tuple[str, str]:
         return event.kind, event.get_kind_display()
 
-    @display(description="information")
+    @display(description=_("information"))
     def short_info(self, event: ChargerEvent) -> str:
         return event.info if len(event.info) <= LONGEST_LINE else f"{event.info[: LONGEST_LINE - 1]}…"
 
-    @display(description="information")
+    @display(description=_("information"))
     def info_text(self, event: ChargerEvent) -> SafeString:
         return format_html('<pre class="desk-json">{}</pre>', event.info or "-")
 
@@ -138,13 +160,13 @@ class ChargerVariableAdmin(VariableActions, ReadOnlyAdmin):
         "read_at",
     ]
 
-    @display(description="name", ordering="variable")
+    @display(description=_("name"), ordering="variable")
     def full_name(self, variable: ChargerVariable) -> str:
         return variable.name
 
-    @display(description="value")
+    @display(description=_("value"))
     def shown_value(self, variable: ChargerVariable) -> str:
-        return variable.value if variable.is_known else "not told"
+        return variable.value if variable.is_known else gettext("not told")
 
 
 PAGES = {ChargerMessage: ChargerMessageAdmin, ChargerEvent: ChargerEventAdmin, ChargerVariable: ChargerVariableAdmin}

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -47,30 +49,37 @@ class CancelActions(Pages):
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_reservation")
 
-    @action(description="Cancel reservation", permissions=["operate"])
+    @action(description=_("Cancel reservation"), permissions=["operate"])
     def cancel_reservations(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
         for reservation in queryset:
             _cancel(request, reservation)
 
-    @action(description="Cancel reservation", url_path="cancel", icon="event_busy", permissions=["operate"])
+    @action(description=_("Cancel reservation"), url_path="cancel", icon="event_busy", permissions=["operate"])
     def cancel_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         reservation: Reservation = self._object(request, object_id)
         if request.method == "POST":
             _cancel(request, reservation)
             return HttpResponseRedirect(reverse("admin:chargers_reservation_change", args=[reservation.pk]))
-        explanation = (
+        explanation = gettext(
             "The EVSE is free for everybody again, the driver's partner is told, and nothing is billed for the time "
             "that it was reserved."
         )
         context = {"explanation": explanation, "is_danger": True}
-        return self._page(request, reservation, "Cancel reservation", "chargers/confirm.html", context)
+        return self._page(request, reservation, gettext("Cancel reservation"), "chargers/confirm.html", context)
 
 
 def _cancel(request: HttpRequest, reservation: Reservation) -> None:
     if reserving.cancel_reservation(reservation):
-        messages.success(request, f"Reservation {reservation} is cancelled, and its partner is told.")
+        messages.success(
+            request,
+            _("Reservation %(reservation)s is cancelled, and its partner is told.") % {"reservation": reservation},
+        )
     else:
-        messages.error(request, f"Reservation {reservation} is {reservation.get_state_display().lower()}.")
+        messages.error(
+            request,
+            _("Reservation %(reservation)s is %(lower)s.")
+            % {"reservation": reservation, "lower": reservation.get_state_display().lower()},
+        )
 
 
 class ReservationAdmin(CancelActions, ReadOnlyAdmin):
@@ -78,7 +87,7 @@ class ReservationAdmin(CancelActions, ReadOnlyAdmin):
     list_filter = ["state", "created_at"]
     list_select_related = ["charger", "session"]
     search_fields = ["reservation_id", "charger__identity", "session__uid", "session__authorization_reference"]
-    search_help_text = "Partner's reservation id, charger identity, session id or authorization reference"
+    search_help_text = _("Partner's reservation id, charger identity, session id or authorization reference")
     date_hierarchy = "created_at"
     fields = [
         "reservation_id",
@@ -93,31 +102,33 @@ class ReservationAdmin(CancelActions, ReadOnlyAdmin):
         "ended_at",
     ]
 
-    @display(description="state", label=STATE_COLOURS, ordering="state")
+    @display(description=_("state"), label=STATE_COLOURS, ordering="state")
     def state_label(self, reservation: Reservation) -> tuple[str, str]:
         return reservation.state, reservation.get_state_display()
 
-    @display(description="charger", ordering="charger__identity")
+    @display(description=_("charger"), ordering="charger__identity")
     def place(self, reservation: Reservation) -> str:
         if reservation.charger is None:
-            return "no longer configured"
-        return f"{reservation.charger.identity} / {reservation.evse_number or 'any'}"
+            return gettext("no longer configured")
+        return f"{reservation.charger.identity} / {reservation.evse_number or gettext('any')}"
 
-    @display(description="session")
+    @display(description=_("session"))
     def session_link(self, reservation: Reservation) -> str:
         return str(link(reservation.session))
 
-    @display(description="id tag")
+    @display(description=_("id tag"))
     def id_tag(self, reservation: Reservation) -> str:
         return reservation.session.id_tag
 
-    @display(description="number at the charger")
+    @display(description=_("number at the charger"))
     def number(self, reservation: Reservation) -> int:
         return reservation.pk
 
 
 class UnlockForm(forms.Form):
-    evse = forms.ModelChoiceField(EVSE.objects.none(), empty_label=None, label="EVSE", widget=UnfoldAdminSelectWidget)
+    evse = forms.ModelChoiceField(
+        EVSE.objects.none(), empty_label=None, label=_("EVSE"), widget=UnfoldAdminSelectWidget
+    )
 
     def __init__(self, charger: Charger, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,7 +140,7 @@ class UnlockForm(forms.Form):
 class UnlockActions(Pages):
     """Letting go of a stuck cable, for whoever talks to the driver."""
 
-    @action(description="Unlock connector", url_path="unlock", icon="lock_open", permissions=["operate"])
+    @action(description=_("Unlock connector"), url_path="unlock", icon="lock_open", permissions=["operate"])
     def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
         connection: ChargerConnection = self._object(request, object_id)
         data = request.POST if request.method == "POST" else None
@@ -137,17 +148,21 @@ class UnlockActions(Pages):
         if form.is_valid():
             _unlock(request, form.cleaned_data["evse"])
             return HttpResponseRedirect(reverse("admin:chargers_chargerconnection_change", args=[connection.pk]))
-        explanation = "The charger lets go of the cable. A session that runs there ends and is billed up to then."
+        explanation = gettext(
+            "The charger lets go of the cable. A session that runs there ends and is billed up to then."
+        )
         context = {"explanation": explanation, "form": form, "is_danger": True}
-        return self._page(request, connection, "Unlock connector", "chargers/confirm.html", context)
+        return self._page(request, connection, gettext("Unlock connector"), "chargers/confirm.html", context)
 
 
 def _unlock(request: HttpRequest, evse: EVSE) -> None:
     call = commands.request_unlock(evse, timezone.now() + settings.COMMAND_TIMEOUT)
     if call.state == CallState.DONE:
-        messages.error(request, f"{evse} stays locked: {reason_of(call)}")
+        messages.error(request, _("%(evse)s stays locked: %(call)s") % {"evse": evse, "call": reason_of(call)})
     else:
-        messages.success(request, format_html("{} is asked to unlock: {}.", evse, link(call, "see its answer")))
+        messages.success(
+            request, format_html(gettext("{} is asked to unlock: {}."), evse, link(call, gettext("see its answer")))
+        )
 
 
 def unlock_panel(evse: EVSE, request: HttpRequest) -> Iterable[Panel]:
@@ -156,5 +171,5 @@ def unlock_panel(evse: EVSE, request: HttpRequest) -> Iterable[Panel]:
     if connection is None or not request.user.has_perm("chargers.change_chargerconnection"):
         return
     address = reverse("admin:chargers_chargerconnection_unlock", args=[connection.pk])
-    anchor = '<p><a href="{}?evse={}" class="text-link">Unlock connector</a> lets go of a stuck cable.</p>'
-    yield "Cable", format_html(anchor, address, evse.pk)
+    anchor = format_html('<a href="{}?evse={}" class="text-link">{}</a>', address, evse.pk, gettext("Unlock connector"))
+    yield gettext("Cable"), format_html("<p>{}</p>", format_html(gettext("{} lets go of a stuck cable."), anchor))

@@ -22,8 +22,14 @@ class AuthorizationStatus(StrEnum):
 
     ACCEPTED = "Accepted"
     BLOCKED = "Blocked"
+    # Of a start only: the tag runs another transaction.
+    CONCURRENT_TX = "ConcurrentTx"
     EXPIRED = "Expired"
     INVALID = "Invalid"
+
+
+# What a tag is whoever asks, and so what a list may say of it.
+LISTED_STATUSES = [one.value for one in AuthorizationStatus if one != AuthorizationStatus.CONCURRENT_TX]
 
 
 class TokenType(StrEnum):
@@ -146,13 +152,14 @@ class FrameKind(StrEnum):
 
 
 class ChargerEventKind(StrEnum):
-    """CERTIFICATE: the charger asks for one. LOG: diagnostics and log uploads."""
+    """CERTIFICATE: the charger asks for one. LOG: diagnostics and log uploads. CUSTOMER: what it knows of one."""
 
     FAULT = "FAULT"
     SECURITY = "SECURITY"
     FIRMWARE = "FIRMWARE"
     LOG = "LOG"
     CERTIFICATE = "CERTIFICATE"
+    CUSTOMER = "CUSTOMER"
 
 
 class SecurityProfile(IntEnum):
@@ -175,6 +182,7 @@ class ApiScope(StrEnum):
     TRANSACTIONS_READ = "transactions:read"
     TRANSACTIONS_CLOSE = "transactions:close"
     RESERVATIONS_READ = "reservations:read"
+    RESERVATIONS_WRITE = "reservations:write"
     CHARGING_PROFILES_READ = "charging-profiles:read"
     CHARGING_PROFILES_WRITE = "charging-profiles:write"
     ID_TOKENS_READ = "id-tokens:read"
@@ -195,6 +203,33 @@ class IdTokenType(StrEnum):
     LOCAL = "Local"
     MAC_ADDRESS = "MacAddress"
     NO_AUTHORIZATION = "NoAuthorization"
+
+
+class ConnectorType(StrEnum):
+    """OCPP 2.0.1 ConnectorEnumType."""
+
+    C_CCS1 = "cCCS1"
+    C_CCS2 = "cCCS2"
+    C_G105 = "cG105"
+    C_TESLA = "cTesla"
+    C_TYPE1 = "cType1"
+    C_TYPE2 = "cType2"
+    S309_1P_16A = "s309-1P-16A"
+    S309_1P_32A = "s309-1P-32A"
+    S309_3P_16A = "s309-3P-16A"
+    S309_3P_32A = "s309-3P-32A"
+    S_BS1361 = "sBS1361"
+    S_CEE_7_7 = "sCEE-7-7"
+    S_TYPE2 = "sType2"
+    S_TYPE3 = "sType3"
+    OTHER_1PH_MAX_16A = "Other1PhMax16A"
+    OTHER_1PH_OVER_16A = "Other1PhOver16A"
+    OTHER_3PH = "Other3Ph"
+    PAN = "Pan"
+    W_INDUCTIVE = "wInductive"
+    W_RESONANT = "wResonant"
+    UNDETERMINED = "Undetermined"
+    UNKNOWN = "Unknown"
 
 
 class OcppVersion(StrEnum):

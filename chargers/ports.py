@@ -17,7 +17,8 @@ from tariffs.models import TariffVersion
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedStart:
-    """In whose name a session begins at the charger; `limit` is gross, `place` an OCPI CdrLocation."""
+    """In whose name a session begins at the charger; `limit` is gross, `place` an OCPI CdrLocation, `retail` the
+    terms of the driver's price (`ChargingSession.retail`)."""
 
     connector: Connector
     peer_id: str
@@ -29,6 +30,7 @@ class AuthorizedStart:
     tariff_version: TariffVersion | None
     limit: Decimal | None
     place: dict[str, Any]
+    retail: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ from celery import shared_task
 from chargers.services import (
     calls,
     charger_events,
+    installed_certificates,
     lifecycle,
     messages,
     pending,
@@ -52,6 +53,11 @@ def mark_silent_chargers() -> None:
 @shared_task
 def settle_held_events() -> None:
     transactions.settle_held_events()
+
+
+@shared_task
+def watch_certificates() -> None:
+    installed_certificates.watch()
 
 
 @shared_task

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -17,16 +20,19 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
-from infrastructure.admin_base import ReadOnlyAdmin, ServiceInline, SuperuserOnlyMixin, TablelessChecks
+from infrastructure.admin_base import HistoryMixin, ReadOnlyAdmin, ServiceInline, SuperuserOnlyMixin, TablelessChecks
 from infrastructure.models import OperatorMembership
 
 for model in (User, Group, PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
     admin.site.unregister(model)
 
 
+VERBS = {"add": _("Add"), "change": _("Change"), "delete": _("Delete"), "view": _("View")}
+
+
 class MembershipInline(ServiceInline):
     model = OperatorMembership
-    verbose_name_plural = "operators whose data this member of staff may see; superusers see all"
+    verbose_name_plural = _("operators whose data this member of staff may see; superusers see all")
 
 
 class SearchableChoicesMixin:
@@ -36,14 +42,26 @@ class SearchableChoicesMixin:
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         field = super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+        if db_field.related_model is Permission:
+            field.label_from_instance = _may
         # Afterwards: unfold gives every widget the look of a plain list.
         field.widget = UnfoldAdminSelect2MultipleWidget(choices=field.choices)
         field.help_text = ""
         return field
 
 
+def _may(permission: Permission) -> str:
+    """Django keeps their names in English."""
+    model = permission.content_type.model_class()
+    verb = VERBS.get(permission.codename.partition("_")[0])
+    if model is None or verb is None:
+        return str(permission)
+    app = apps.get_app_config(model._meta.app_label).verbose_name
+    return f"{app} | {capfirst(model._meta.verbose_name)} | {verb}"
+
+
 @admin.register(User)
-class UserAdmin(SuperuserOnlyMixin, SearchableChoicesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(HistoryMixin, SuperuserOnlyMixin, SearchableChoicesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     checks_class = TablelessChecks
     form = UserChangeForm
     add_form = UserCreationForm
@@ -53,7 +71,7 @@ class UserAdmin(SuperuserOnlyMixin, SearchableChoicesMixin, DjangoUserAdmin, Mod
 
 
 @admin.register(Group)
-class GroupAdmin(SuperuserOnlyMixin, SearchableChoicesMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(HistoryMixin, SuperuserOnlyMixin, SearchableChoicesMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """A named set of permissions."""
 
     checks_class = TablelessChecks

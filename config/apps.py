@@ -12,10 +12,12 @@ class ConfigConfig(AppConfig):
         from config.checks import check_installation
         from config.desk import onboarding, story
         from config.roles import create_roles
+        from config.words import translate_names
         from infrastructure import panels
         from roaming.models import RoamingPlatform
 
-        panels.register(ChargingSession, story.of_session)
+        translate_names()
+        panels.register(ChargingSession, story.of_session, is_first=True)
         panels.register(RoamingPlatform, onboarding.of_platform)
         checks.register(check_installation)
         # Without a sender it runs after the migration of each app, and works once the last one is there.

@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Consumers and their models can be imported only afterwards.
 django.setup(set_prefix=False)
 
+from chargers.ocpp.draining import CallsUnderWay  # noqa: E402
 from chargers.ocpp.routing import websocket_urlpatterns  # noqa: E402
 from config.handler import OneThreadHandler  # noqa: E402
 from config.proxies import TrustedProxies  # noqa: E402
@@ -38,6 +39,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Tells wake-ups which loop serves the websockets, for as long as it does (ASGI lifespan protocol)."""
     await receive()
     set_event_loop(asyncio.get_running_loop())
+    # Each connection finds it in its scope, and the server when it ends.
+    scope.setdefault("state", {})["calls"] = CallsUnderWay()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     set_event_loop(None)

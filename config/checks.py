@@ -19,6 +19,7 @@ def check_installation(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
         *_check_secrets(),
         *_check_addresses(),
         *_check_event_map(),
+        *_check_charger_authority(),
     ]
 
 
@@ -107,6 +108,23 @@ def _is_base_url(url: str) -> bool:
         return False
     is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
     return is_web and has_valid_port and not (parts.query or parts.fragment or parts.username)
+
+
+def _check_charger_authority() -> Iterator[CheckMessage]:
+    """Imported late: checks are registered before the models are there."""
+    from chargers.services import certificates
+
+    certificate, key = settings.CHARGER_CA_CERTIFICATE_FILE, settings.CHARGER_CA_KEY_FILE
+    if not certificate and not key:
+        return
+    hint = "Set both CHARGER_CA_CERTIFICATE_FILE and CHARGER_CA_KEY_FILE to readable PEM files, or neither."
+    if not certificates.has_authority():
+        yield Error("Only one of the files of the charger authority is set.", hint=hint, id="plugtill.E009")
+        return
+    try:
+        certificates.read_authority()
+    except ValueError as error:
+        yield Error(str(error), hint=hint, id="plugtill.E010")
 
 
 def _check_event_map() -> Iterator[CheckMessage]:

@@ -1,16 +1,71 @@
-"""How Django runs below ASGI: a request stays in one thread from its first middleware to its view."""
+"""How Django runs below ASGI: a request stays in one thread from its first signal to its last, and goes there once."""
 
-from typing import Any
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import IO, Any
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIHandler
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.urls import set_script_prefix
+
+# Threads kept for the next requests; more are made and ended with the requests that need them.
+KEPT_THREADS = 20
 
 
 class OneThreadHandler(ASGIHandler):
-    """Our middlewares and views are synchronous. Django would go back to the event loop and into a thread again
-    wherever one that could be asynchronous stands among them, which takes longer than the middleware itself."""
+    """Our middlewares and views are synchronous. Django would make several threads for a request, and go to them and
+    back to the event loop for its signals, for each middleware that could be asynchronous, and for its end: each way
+    takes about as long as all middlewares together."""
+
+    # One write for a page of a list; uvicorn and the socket's own buffer hold what the client does not take at once.
+    chunk_size = 2**20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle: deque[ThreadPoolExecutor] = deque()
+        self._respond_in_thread = sync_to_async(self._respond)
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
-        chain: Any = self._middleware_chain  # type: ignore[has-type]
-        self._middleware_chain = sync_to_async(chain, thread_sensitive=True)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, thread_name_prefix="request")
+        is_free = False
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                await self.handle(scope, receive, send)
+            is_free = len(self._idle) < KEPT_THREADS
+        finally:
+            if is_free:
+                self._idle.append(thread)
+            else:  # one too many, or cancelled while it still runs
+                thread.shutdown(wait=False)
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """A view is not interrupted when its client leaves: no thread can be."""
+        try:
+            body_file = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with closing(body_file):
+            response = await self._respond_in_thread(scope, body_file)
+            await self.send_response(response, send)
+            if response.streaming:
+                await sync_to_async(response.close)()
+
+    def _respond(self, scope: Any, body_file: IO[bytes]) -> Any:
+        """All of a request but sending, unless its answer is made while it is sent."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        response: Any
+        request, response = self.create_request(scope, body_file)
+        if request is not None:
+            response = self.get_response(request)
+            response._handler_class = self.__class__
+        if not response.streaming:
+            # Its database connection is for others from here on.
+            response.close()
+        return response

@@ -1,11 +1,15 @@
 """What every page of admin shares."""
 
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
+from infrastructure.acts import begin, end
+from infrastructure.guesses import network_of
 from infrastructure.models import Site
 
 
@@ -23,5 +27,43 @@ class SiteZoneMiddleware:
             return self._get_response(request)
 
 
+class StaffLanguageMiddleware:
+    """Admin speaks the language that its user chose, else that of the browser. Partners, chargers and scripts read
+    English whatever they send: their logs are compared with ours and with the standards."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/admin/"):
+            return self._get_response(request)
+        language = translation.get_language_from_request(request)
+        with translation.override(language):
+            response = self._get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ("Accept-Language",))
+        return response
+
+
+class ActsMiddleware:
+    """Puts the buttons that staff press on record."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._get_response(request)
+        acts: list[int] = getattr(request, "acts", [])
+        if acts:
+            end(request, response, acts)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Where it is known which page this is, and before anything happens."""
+        if request.method == "POST" and request.path_info.startswith("/admin/"):
+            request.acts = begin(request, str(kwargs.get("object_id") or kwargs.get("id") or ""))  # type: ignore[attr-defined]
+
+
 def address_of(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
+    """As whose failed sign-ins count."""
+    return network_of(str(request.META.get("REMOTE_ADDR", "")))

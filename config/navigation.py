@@ -1,33 +1,45 @@
 """The admin's frame: what stands in the sidebar, and what every page loads. Unfold reads UNFOLD from the settings."""
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+_links: list[object] = []
 
 
-def _link(title: str, icon: str, model: str, *, superusers_only: bool = False) -> dict[str, object]:
+def _entry(title: Promise, icon: str, name: str, **more: object) -> dict[str, object]:
+    link = reverse_lazy(f"admin:{name}")
+    _links.append(link)
+    return {"title": title, "icon": icon, "link": link, "active": lambda request: _is_active(link, request), **more}
+
+
+def _is_active(link: object, request: HttpRequest) -> bool:
+    """Of all entries above the page the nearest: a page below a list has an entry of its own beside the list's."""
+    above = [str(one) for one in _links if request.path.startswith(str(one))]
+    return str(link) == max(above, key=len, default=None)
+
+
+def _link(title: Promise, icon: str, model: str, *, superusers_only: bool = False) -> dict[str, object]:
     """A sidebar entry for a model's list, shown to those who may see it."""
     app, name = model.split(".")
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": lambda request: (
+    return _entry(
+        title,
+        icon,
+        f"{app}_{name}_changelist",
+        permission=lambda request: (
             request.user.is_superuser if superusers_only else request.user.has_perm(f"{app}.view_{name}")
         ),
-    }
+    )
 
 
-def _page(title: str, icon: str, name: str, permission: str) -> dict[str, object]:
+def _page(title: Promise, icon: str, name: str, permission: str) -> dict[str, object]:
     """A sidebar entry for a page that is no list of rows."""
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{name}"),
-        "permission": lambda request: request.user.has_perm(permission),
-    }
+    return _entry(title, icon, name, permission=lambda request: request.user.has_perm(permission))
 
 
-def _group(title: str, *links: dict[str, object], collapsible: bool = False) -> dict[str, object]:
+def _group(title: Promise, *links: dict[str, object], collapsible: bool = False) -> dict[str, object]:
     return {"title": title, "separator": True, "collapsible": collapsible, "items": list(links)}
 
 
@@ -37,9 +49,10 @@ UNFOLD = {
     "SITE_SYMBOL": "ev_station",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
     "STYLES": [lambda request: static("config/desk.css")],
-    "SCRIPTS": [lambda request: static("config/live.js")],
+    "SCRIPTS": [lambda request, name=name: static(f"config/{name}.js") for name in ("live", "copy", "labels")],
     "DASHBOARD_CALLBACK": "config.desk.home.home",
     "SHOW_HISTORY": True,
+    "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "COMMAND": {"search_callback": "config.desk.search.search"},
     "SIDEBAR": {
@@ -48,67 +61,69 @@ UNFOLD = {
         # In the order of a day's work: what runs, what it brought, who it is for, what it runs on.
         "navigation": [
             _group(
-                "Charging",
-                _link("Sessions", "bolt", "chargers.chargingsession"),
-                _link("CDRs", "receipt_long", "chargers.cdr"),
-                _link("Reservations", "event_available", "chargers.reservation"),
+                _("Charging"),
+                _link(_("Sessions"), "bolt", "chargers.chargingsession"),
+                _link(_("CDRs"), "receipt_long", "chargers.cdr"),
+                _link(_("Reservations"), "event_available", "chargers.reservation"),
             ),
             _group(
-                "Payments",
-                _link("Payment work list", "assignment_late", "payments.paymentissue"),
-                _page("Reconciliation", "account_balance", "payments_reconciliation", "payments.view_invoice"),
-                _link("Invoices", "request_quote", "payments.invoice"),
-                _link("Invoice series", "format_list_numbered", "payments.invoiceseries"),
-                _link("Terminals", "point_of_sale", "payments.terminal"),
-                _page("Terminal coverage", "rule", "payments_coverage", "payments.view_terminal"),
-                _link("Financial advices", "credit_score", "payments.financialadviceconfirmation"),
+                _("Payments"),
+                _link(_("Payment work list"), "assignment_late", "payments.paymentissue"),
+                _page(_("Reconciliation"), "account_balance", "payments_reconciliation", "payments.view_invoice"),
+                _link(_("Displayed prices"), "history", "payments.priceevidence"),
+                _link(_("Invoices"), "request_quote", "payments.invoice"),
+                _link(_("Invoice series"), "format_list_numbered", "payments.invoiceseries"),
+                _link(_("Terminals"), "point_of_sale", "payments.terminal"),
+                _page(_("Terminal coverage"), "rule", "payments_coverage", "payments.view_terminal"),
+                _link(_("Financial advices"), "credit_score", "payments.financialadviceconfirmation"),
             ),
             _group(
-                "Infrastructure",
-                _link("Areas", "location_on", "infrastructure.location"),
-                _link("Chargers", "ev_station", "infrastructure.charger"),
-                _link("EVSEs", "outlet", "infrastructure.evse"),
-                _link("Connectors", "power", "infrastructure.connector"),
-                _link("Operators", "business", "infrastructure.operator"),
-                _link("Site", "domain", "infrastructure.site"),
+                _("Infrastructure"),
+                _link(_("Areas"), "location_on", "infrastructure.location"),
+                _link(_("Chargers"), "ev_station", "infrastructure.charger"),
+                _link(_("EVSEs"), "outlet", "infrastructure.evse"),
+                _link(_("Connectors"), "power", "infrastructure.connector"),
+                _link(_("Operators"), "business", "infrastructure.operator"),
+                _link(_("Site"), "domain", "infrastructure.site"),
             ),
             _group(
-                "Tariffs",
-                _link("Roaming tariffs", "sell", "tariffs.roamingtariff"),
-                _link("Session settings", "tune", "tariffs.sessionsettings"),
-                _link("Published versions", "history", "tariffs.tariffversion"),
+                _("Tariffs"),
+                _link(_("Roaming tariffs"), "sell", "tariffs.roamingtariff"),
+                _link(_("Session settings"), "tune", "tariffs.sessionsettings"),
+                _link(_("Published versions"), "history", "tariffs.tariffversion"),
             ),
             _group(
-                "Roaming",
-                _link("Platforms", "hub", "roaming.roamingplatform"),
-                _link("Profiles", "badge", "roaming.roamingprofile"),
-                _link("Commands", "terminal", "roaming.command"),
-                _link("Charging profiles", "speed", "roaming.profilerequest"),
-                _link("Tokens", "contactless", "chargers.token"),
-                _link("Parties behind hubs", "device_hub", "roaming.clientinfo"),
-                _link("Pushes", "outbox", "roaming.push"),
-                _link("Documents", "description", "roaming.document"),
-                _link("Messages", "forum", "roaming.message"),
-                _link("Pulls", "download", "roaming.pull"),
+                _("Roaming"),
+                _link(_("Platforms"), "hub", "roaming.roamingplatform"),
+                _link(_("Profiles"), "badge", "roaming.roamingprofile"),
+                _link(_("Commands"), "terminal", "roaming.command"),
+                _link(_("Charging profiles"), "speed", "roaming.profilerequest"),
+                _link(_("Tokens"), "contactless", "chargers.token"),
+                _link(_("Parties behind hubs"), "device_hub", "roaming.clientinfo"),
+                _link(_("Pushes"), "outbox", "roaming.push"),
+                _link(_("Documents"), "description", "roaming.document"),
+                _link(_("Messages"), "forum", "roaming.message"),
+                _link(_("Pulls"), "download", "roaming.pull"),
             ),
             _group(
-                "System",
-                _link("Alerts", "notifications", "infrastructure.alert"),
-                _link("Alert messages", "outgoing_mail", "infrastructure.alertdigest", superusers_only=True),
-                _link("Charger connections", "lan", "chargers.chargerconnection"),
-                _link("Id tokens", "nfc", "chargers.idtoken"),
-                _link("Local lists", "fact_check", "chargers.locallist"),
-                _link("Charging profiles", "show_chart", "chargers.chargingprofiletemplate"),
-                _link("API tokens", "api", "chargers.apitoken"),
-                {"title": "API documentation", "icon": "menu_book", "link": reverse_lazy("api:docs")},
-                _link("Calls to chargers", "call_made", "chargers.outgoingcall"),
-                _link("Charger messages", "chat", "chargers.chargermessage"),
-                _link("Charger events", "notifications", "chargers.chargerevent"),
-                _link("Pending chargers", "how_to_reg", "chargers.pendingcharger"),
-                _link("Outbox", "inbox", "infrastructure.outboxevent", superusers_only=True),
-                _link("Users", "person", "auth.user", superusers_only=True),
-                _link("Groups", "group", "auth.group", superusers_only=True),
-                _link("Schedules", "schedule", "django_celery_beat.periodictask", superusers_only=True),
+                _("System"),
+                _link(_("Alerts"), "notifications", "infrastructure.alert"),
+                _link(_("Alert messages"), "outgoing_mail", "infrastructure.alertdigest", superusers_only=True),
+                _link(_("Charger connections"), "lan", "chargers.chargerconnection"),
+                _link(_("Id tokens"), "nfc", "chargers.idtoken"),
+                _link(_("Local lists"), "fact_check", "chargers.locallist"),
+                _link(_("Charging profiles"), "show_chart", "chargers.chargingprofiletemplate"),
+                _link(_("API tokens"), "api", "chargers.apitoken"),
+                {"title": _("API documentation"), "icon": "menu_book", "link": reverse_lazy("api:docs")},
+                _link(_("Calls to chargers"), "call_made", "chargers.outgoingcall"),
+                _link(_("Charger messages"), "chat", "chargers.chargermessage"),
+                _link(_("Charger events"), "notifications", "chargers.chargerevent"),
+                _link(_("Pending chargers"), "how_to_reg", "chargers.pendingcharger"),
+                _link(_("Outbox"), "inbox", "infrastructure.outboxevent", superusers_only=True),
+                _link(_("Audit trail"), "policy", "infrastructure.act"),
+                _link(_("Users"), "person", "auth.user", superusers_only=True),
+                _link(_("Groups"), "group", "auth.group", superusers_only=True),
+                _link(_("Schedules"), "schedule", "django_celery_beat.periodictask", superusers_only=True),
                 collapsible=True,
             ),
         ],

@@ -12,7 +12,8 @@ MAX_WEBSOCKET_MESSAGE = 256 * 1024
 # Chargers behind mobile networks vanish without a word; RFC 6455 pings find out, in seconds.
 PING_INTERVAL = 20.0
 PING_TIMEOUT = 20.0
-# Seconds that running requests get when the server is told to stop.
+# Seconds that calls to chargers and then running requests get when the server is told to stop.
+CALLS_END_WITHIN = 5.0
 GRACE_PERIOD = 10
 
 
@@ -62,6 +63,16 @@ class Server(uvicorn.Server):
         # tenth of a second each time.
         gc.collect()
         gc.freeze()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets nobody in any more and waits for the answers of chargers; then uvicorn closes the websockets with
+        1012, service restart (RFC 6455 registry), at which chargers connect again, and waits for running requests."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        await self.lifespan.state["calls"].drain(CALLS_END_WITHIN)
+        await super().shutdown(sockets)
 
     def stop(self) -> None:
         """May be called from any thread."""

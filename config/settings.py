@@ -37,6 +37,8 @@ HAS_HTTPS = PUBLIC_URL.startswith("https://")
 # Secrets: an embedded installation makes its own, a cluster must share the ones it is given.
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
+# Keys of before: what was signed or hashed with them stays good, and is hashed anew when it is used.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[])
 if EMBEDDED:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,11 @@ FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=[])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HAS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = 31_536_000 if HAS_HTTPS else 0
+# Only where a proxy tells us what the visitor used; else every answer would lead back to the same address.
+SECURE_SSL_REDIRECT = HAS_HTTPS and bool(FORWARDED_ALLOW_IPS)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+# Other names below the same domain, and browsers' lists of domains, are not for this software to decide on.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Tiles of the map on the home page, for example https://tiles.example/{z}/{x}/{y}.png; empty: a plain ground.
 MAP_TILES_URL = env.str("MAP_TILES_URL", default="")
 MAP_ATTRIBUTION = env.str("MAP_ATTRIBUTION", default="")
@@ -98,6 +105,9 @@ AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+# Different wrong tokens of partners or programs from one address in ten minutes, or passwords of one charger; ten times
+# as many of all chargers behind one address. Then it waits, apart from who has proved himself there. 0: no limit.
+GUESS_LIMIT = env.int("GUESS_LIMIT", default=20)
 # The address is the connection's own; `serve` has already put in what a trusted proxy says.
 AXES_CLIENT_IP_CALLABLE = "config.middleware.address_of"
 
@@ -107,6 +117,7 @@ ASGI_APPLICATION = "config.asgi.application"
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
+    "unfold.contrib.import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -120,7 +131,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
+    "import_export",
     "django_celery_beat",
+    "simple_history",
     "config.apps.ConfigConfig",
     "payments",
     "roaming",
@@ -134,7 +147,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "config.middleware.StaffLanguageMiddleware",
     "roaming.middleware.OcpiMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -143,6 +156,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.middleware.SiteZoneMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "config.middleware.ActsMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -157,6 +172,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
             ]
         },
     }
@@ -205,7 +221,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if DATABASE_URL:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
-    DATABASES["default"].update(ATOMIC_REQUESTS=False, CONN_MAX_AGE=0)
+    # A connection out of the pool is tried first: after a restart of the server each of the old ones would fail once.
+    DATABASES["default"].update(ATOMIC_REQUESTS=False, CONN_MAX_AGE=0, CONN_HEALTH_CHECKS=True)
 else:
     DATABASES = {
         "default": {
@@ -226,24 +243,42 @@ else:
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Threads share the connections of their process; waiting longer than this is an outage, not a queue.
     # A server allows 100 connections unless told otherwise, for all processes together.
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+    DATABASE_OPTIONS["pool"] = {
         "min_size": 1,
         "max_size": env.int("DATABASE_POOL_SIZE", default=20),
         "timeout": 15,
         "max_idle": 60,
     }
+    if env.bool("DATABASE_PREPARE", default=True):
+        # Only what asks for it (`infrastructure.prepared`): Django itself prepares nothing.
+        DATABASE_OPTIONS["prepare_threshold"] = 5
+        DATABASE_OPTIONS["options"] = f"{DATABASE_OPTIONS.get('options', '')} -c plan_cache_mode=force_generic_plan"
 
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            # Nothing in it is worth waiting for.
+            "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+        }
+    }
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "BACKEND": "config.channel_layer.PatientRedisChannelLayer",
             # channels_redis waits for messages longer than redis-py's default time-out for any answer.
             "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "plugtill"},
         }
     }
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    # Room for the counts of strangers: what is thrown out for want of room is no limit any more.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 50_000},
+        }
+    }
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # Background work. Long waits live in rows (`not_before`), never in the broker.
@@ -276,7 +311,7 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 
 # What happens when, by task name. Sweeps are the guarantee behind every wake-up.
@@ -301,6 +336,7 @@ CELERY_BEAT_SCHEDULE = {
         "chargers.tasks.price_active_sessions": 10,
         "chargers.tasks.mark_silent_chargers": 20,
         "chargers.tasks.delete_old_messages": 3600,
+        "chargers.tasks.watch_certificates": 3600,
         "payments.tasks.sweep_payment_issues": 60,
         "payments.tasks.render_invoices": 30,
         "roaming.tasks.sweep_pushes": 5,
@@ -309,6 +345,7 @@ CELERY_BEAT_SCHEDULE = {
         "roaming.tasks.watch_deliveries": 30,
         "config.tasks.send_alerts": 30,
         "config.tasks.delete_old_alerts": 24 * 3600,
+        "config.tasks.forget_old_rows": 24 * 3600,
         "roaming.tasks.reevaluate_tariff_validity": 60,
         "roaming.tasks.refresh_all_documents": 24 * 3600,
         "roaming.tasks.delete_finished_pushes": 24 * 3600,
@@ -318,27 +355,41 @@ CELERY_BEAT_SCHEDULE = {
 
 # What happens after what: topic -> consumers in the order in which they run. They only write rows.
 OUTBOX_CONSUMERS: dict[str, list[str]] = {
-    "location": ["roaming.services.documents.refresh_location"],
+    "location": ["roaming.services.documents.refresh_locations"],
+    "status": ["roaming.services.statuses.tell_statuses"],
     "tariff": ["roaming.services.documents.refresh_tariff"],
     "settings": ["roaming.services.documents.refresh_all"],
     "platform": ["roaming.services.documents.refresh_platform"],
-    "session": ["roaming.services.documents.refresh_session", "payments.services.worklist.look_at_session"],
+    "prices": ["payments.services.price_evidence.record_prices"],
+    "session": ["roaming.services.session_documents.refresh_session", "payments.services.worklist.look_at_session"],
+    # Of its energy and cost, and of nothing else.
+    "progress": ["roaming.services.session_documents.refresh_sessions"],
     # The invoice number is on the CDR before the CDR leaves.
     "cdr": [
         "payments.services.invoices.open_invoice",
-        "roaming.services.documents.freeze_cdr",
+        "roaming.services.session_documents.freeze_cdr",
         "payments.services.worklist.look_at_cdr",
     ],
     "call": [
         "chargers.services.variables.store_answer",
+        "chargers.services.local_lists.follow_call",
+        "chargers.services.installed_certificates.store_answer",
+        "chargers.services.device.store_answer",
         "roaming.services.commands.report_call",
         "roaming.services.profile_results.report_profile_call",
     ],
     "reservation": ["roaming.services.commands.report_reservation"],
-    "terminal": ["payments.services.terminals.queue_assignment", "payments.services.worklist.look_at_terminal"],
+    "terminal": ["payments.services.terminal_push.queue_assignment", "payments.services.worklist.look_at_terminal"],
     "terminal-report": ["payments.services.worklist.look_at_terminal"],
     "advice": ["payments.services.advices.match_advice", "payments.services.worklist.look_at_advice"],
 }
+# What follows from master data, in the order of its turns: a tariff's documents are written before those of areas that
+# name it. All other topics never wait for these.
+OUTBOX_RENDERING = ["tariff", "settings", "platform", "prices", "location", "status"]
+# Of those others, what comes again anyway, and must not keep an end or a CDR waiting.
+OUTBOX_LAST = ["progress"]
+# Their consumers take many ids at once, in as many queries as for one.
+OUTBOX_IN_BATCHES = ["location", "status", "progress"]
 
 # Who decides on tags that chargers present and that belong to no session of ours.
 START_AUTHORIZATION = "roaming.services.authorize.authorize_start"
@@ -368,7 +419,13 @@ PENDING_CHARGERS = env.bool("PENDING_CHARGERS", default=False)
 # Seconds after which a charger that came back is asked for what it has not told by itself.
 CHARGER_SETTLED_AFTER = env.float("CHARGER_SETTLED_AFTER_SECONDS", default=10.0)
 # Where a proxy of FORWARDED_ALLOW_IPS writes the subject of the client certificate that it has verified.
+CLIENT_CERTIFICATE_END_HEADER = env.str("CLIENT_CERTIFICATE_END_HEADER", default="X-SSL-Client-V-End")
 CLIENT_CERTIFICATE_HEADER = env.str("CLIENT_CERTIFICATE_HEADER", default="X-SSL-Client-S-DN")
+# The authority that signs chargers' client certificates (PEM; the key without a passphrase). Neither: staff do.
+CHARGER_CA_CERTIFICATE_FILE = env.str("CHARGER_CA_CERTIFICATE_FILE", default="")
+CHARGER_CA_KEY_FILE = env.str("CHARGER_CA_KEY_FILE", default="")
+CERTIFICATE_WARNING_DAYS = env.int("CERTIFICATE_WARNING_DAYS", default=30)
+CHARGER_CERTIFICATE_DAYS = env.int("CHARGER_CERTIFICATE_DAYS", default=730)
 # How long the log of all frames is kept (0 keeps none), and what chargers tell of faults, security and firmware.
 CHARGER_MESSAGE_LOG_DAYS = env.int("CHARGER_MESSAGE_LOG_DAYS", default=7)
 CHARGER_MESSAGE_LOG_HEARTBEATS = env.bool("CHARGER_MESSAGE_LOG_HEARTBEATS", default=False)
@@ -392,6 +449,15 @@ FORMS_URLFIELD_ASSUME_HTTPS = True
 # How long the log of all messages exchanged with them is kept; 0 keeps none.
 MESSAGE_LOG_DAYS = env.int("MESSAGE_LOG_DAYS", default=30)
 
+# How long the rest is kept, in days; 0: for ever. Money (sessions, CDRs, invoices) has no setting: it is kept, but
+# without the driver from PERSONAL_DATA_DAYS on.
+PERSONAL_DATA_DAYS = env.int("PERSONAL_DATA_DAYS", default=10 * 365 + 3)
+TOKEN_DAYS = env.int("TOKEN_DAYS", default=365)
+CALL_DAYS = env.int("CALL_DAYS", default=365)
+METER_VALUE_DAYS = env.int("METER_VALUE_DAYS", default=3 * 365)
+AUDIT_DAYS = env.int("AUDIT_DAYS", default=3 * 365)
+LOGIN_LOG_DAYS = env.int("LOGIN_LOG_DAYS", default=90)
+
 # Alerts: who is told of what needs a person, and how often at most. Without a target they stand in admin only.
 
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
@@ -411,6 +477,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -448,7 +515,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname:<7} {name}:{correlation} {message}", "style": "{"},
+        "line": {
+            "()": "config.logs.LineFormatter",
+            "fmt": "{asctime} {levelname:<7} {name}:{correlation} {message}",
+            "style": "{",
+        },
         "json": {"()": "config.logs.json_formatter"},
     },
     "filters": {

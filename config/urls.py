@@ -12,6 +12,7 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}config/favicon.svg")),
     path("", RedirectView.as_view(url="/admin/"), name="root"),
+    path("admin/i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("ocpi/", include("roaming.urls")),
     path("api/v1/", include("chargers.api.urls")),

@@ -8,8 +8,11 @@ from django.db.models import Case, Model, QuerySet, Value, When, prefetch_relate
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.admin_base import (
+    PanelsFirst,
     ReadOnlyAdmin,
     ScopedRelatedFilter,
     ServiceAdmin,
@@ -19,9 +22,12 @@ from infrastructure.admin_base import (
 )
 from infrastructure.admin_display import display
 from infrastructure.alerts import admin as alerts_admin  # noqa: F401 - registers itself
+from infrastructure.audit_page import AuditPage
 from infrastructure.choices import Capability, EVSEStatus, Facility, ParkingRestriction
+from infrastructure.exchange.admin import ExportAdmin, ImportExportAdmin
 from infrastructure.models import (
     EVSE,
+    Act,
     Charger,
     Connector,
     Location,
@@ -30,6 +36,7 @@ from infrastructure.models import (
     OutboxEvent,
     Site,
 )
+from infrastructure.resources import ChargerResource, ConnectorResource, EVSEResource, LocationResource
 from infrastructure.services import checks, masterdata
 
 STATUS_COLOURS = {
@@ -40,7 +47,18 @@ STATUS_COLOURS = {
     EVSEStatus.INOPERATIVE: "danger",
     EVSEStatus.OUTOFORDER: "danger",
 }
-FALL_BACK = "Empty fields are taken from the level above."
+STATES = {
+    EVSEStatus.AVAILABLE: _("available"),
+    EVSEStatus.BLOCKED: _("blocked"),
+    EVSEStatus.CHARGING: _("charging"),
+    EVSEStatus.INOPERATIVE: _("inoperative"),
+    EVSEStatus.OUTOFORDER: _("out of order"),
+    EVSEStatus.PLANNED: _("planned"),
+    EVSEStatus.REMOVED: _("removed"),
+    EVSEStatus.RESERVED: _("reserved"),
+    EVSEStatus.UNKNOWN: _("unknown"),
+}
+FALL_BACK = _("Empty fields are taken from the level above.")
 
 
 @admin.register(Site)
@@ -48,7 +66,7 @@ class SiteAdmin(ServiceAdmin):
     needs_site = False
     fieldsets = [
         (None, {"fields": ["name", "country", "currency", "time_zone", "languages"]}),
-        ("Contact", {"fields": ["phone", "email"]}),
+        (_("Contact"), {"fields": ["phone", "email"]}),
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -66,7 +84,7 @@ class SiteAdmin(ServiceAdmin):
 
 class OperatorMembershipInline(ServiceInline):
     model = OperatorMembership
-    verbose_name_plural = "staff who may see this operator"
+    verbose_name_plural = _("staff who may see this operator")
 
 
 @admin.register(Operator)
@@ -77,9 +95,9 @@ class OperatorAdmin(ServiceAdmin):
     inlines = [OperatorMembershipInline]
     fieldsets = [
         (None, {"fields": ["name", "website", "phone", "email"]}),
-        ("Seller on invoices", {"fields": ["legal_name", "legal_address", "vat_number"]}),
+        (_("Seller on invoices"), {"fields": ["legal_name", "legal_address", "vat_number"]}),
         (
-            "Region",
+            _("Region"),
             {"fields": ["country", "currency", "time_zone", "languages"], "description": FALL_BACK},
         ),
     ]
@@ -103,11 +121,11 @@ class ChargerInline(ServiceInline):
 
 
 class ExposedFilter(admin.SimpleListFilter):
-    title = "shown to partners"
+    title = _("shown to partners")
     parameter_name = "exposed"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "Never yet")]
+        return [("yes", gettext("Yes")), ("no", gettext("Never yet"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() in ("yes", "no"):
@@ -116,7 +134,8 @@ class ExposedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Location)
-class LocationAdmin(ServiceAdmin):
+class LocationAdmin(ImportExportAdmin, ServiceAdmin):
+    import_resource = export_resource = LocationResource
     list_display = ["name", "city", "operator", "charger_count", "evse_states", "readiness"]
     list_filter = [("operator", ScopedRelatedFilter), ExposedFilter]
     list_select_related = ["operator__site"]
@@ -128,15 +147,15 @@ class LocationAdmin(ServiceAdmin):
     readonly_fields = ["readiness_reasons", "first_exposed_at", "last_updated"]
     fieldsets = [
         (None, {"fields": ["name", "operator", "readiness_reasons"]}),
-        ("Roaming", {"fields": ["roaming_id", "phone", "publish", "first_exposed_at", "last_updated"]}),
+        (_("Roaming"), {"fields": ["roaming_id", "phone", "publish", "first_exposed_at", "last_updated"]}),
         (
-            "Address",
+            _("Address"),
             {"fields": ["address", "postal_code", "city", "state", "country", "latitude", "longitude"]},
         ),
-        ("For drivers", {"fields": ["parking_type", "facilities", "directions", "opening_times"]}),
-        ("Region", {"fields": ["time_zone", "currency"], "description": FALL_BACK}),
+        (_("For drivers"), {"fields": ["parking_type", "facilities", "directions", "opening_times"]}),
+        (_("Region"), {"fields": ["time_zone", "currency"], "description": FALL_BACK}),
         (
-            "More OCPI fields",
+            _("More OCPI fields"),
             {
                 "classes": ["collapse"],
                 "fields": [
@@ -150,30 +169,31 @@ class LocationAdmin(ServiceAdmin):
         ),
     ]
 
-    @display(description="chargers")
+    @display(description=_("chargers"))
     def charger_count(self, location: Location) -> int:
         return len(location.chargers.all())
 
-    @display(description="EVSEs")
+    @display(description=_("EVSEs"))
     def evse_states(self, location: Location) -> str:
         states = Counter(evse.status for charger in location.chargers.all() for evse in charger.evses.all())
-        return ", ".join(f"{count} {status.lower()}" for status, count in states.most_common()) or "none"
+        return ", ".join(f"{count} {_state(status)}" for status, count in states.most_common()) or gettext("none")
 
-    @display(description="roaming", label={"ready": "success", "partly": "warning", "not ready": "danger"})
+    @display(description=_("roaming"), label={"ready": "success", "partly": "warning", "not ready": "danger"})
     def readiness(self, location: Location) -> tuple[str, str]:
         ready, total = checks.count_ready(location)
         if total and ready == total:
-            return "ready", "shown" if location.first_exposed_at else "ready"
+            return "ready", gettext("shown") if location.first_exposed_at else gettext("ready")
         if ready:
-            return "partly", f"{ready} of {total} connectors ready"
+            text = ngettext("%(ready)d of %(total)d connector ready", "%(ready)d of %(total)d connectors ready", total)
+            return "partly", text % {"ready": ready, "total": total}
         return "not ready", checks.tree_reasons(location)[0]
 
-    @display(description="ready for roaming")
+    @display(description=_("ready for roaming"))
     def readiness_reasons(self, location: Location) -> str:
         if location._state.adding:
-            return "Save the area and add its chargers."
+            return gettext("Save the area and add its chargers.")
         prefetch_related_objects([location], "chargers__evses__connectors")
-        return _bullets(checks.tree_reasons(location)) or "Yes. Which partner sees it depends on its profile."
+        return _bullets(checks.tree_reasons(location)) or gettext("Yes. Which partner sees it depends on its profile.")
 
 
 class EVSEInline(ServiceInline):
@@ -185,17 +205,20 @@ class EVSEInline(ServiceInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("charger").prefetch_related("connectors")
 
-    @display(description="connectors")
+    @display(description=_("connectors"))
     def connector_links(self, evse: EVSE) -> str:
         if evse._state.adding:
-            return "Save first."
+            return gettext("Save first.")
         names = [str(connector.get_standard_display()) for connector in evse.connectors.all()]
         address = reverse("admin:infrastructure_evse_change", args=[evse.pk])
-        return format_html('<a class="text-link" href="{}">{}</a>', address, ", ".join(names) or "Add connectors")
+        return format_html(
+            '<a class="text-link" href="{}">{}</a>', address, ", ".join(names) or gettext("Add connectors")
+        )
 
 
 @admin.register(Charger)
-class ChargerAdmin(ServiceAdmin):
+class ChargerAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
+    import_resource = export_resource = ChargerResource
     list_display = ["identity", "name", "location", "evse_states", "roaming_id", "roaming", "readiness"]
     list_filter = ["roaming", ("location__operator", ScopedRelatedFilter), ("location", ScopedRelatedFilter)]
     list_select_related = ["location"]
@@ -206,14 +229,14 @@ class ChargerAdmin(ServiceAdmin):
     readonly_fields = ["first_exposed_at"]
     fieldsets = [
         (None, {"fields": ["identity", "name", "location"]}),
-        ("Roaming", {"fields": ["roaming_id", "roaming", "first_exposed_at"]}),
+        (_("Roaming"), {"fields": ["roaming_id", "roaming", "first_exposed_at"]}),
     ]
 
-    @display(description="EVSEs")
+    @display(description=_("EVSEs"))
     def evse_states(self, charger: Charger) -> str:
-        return ", ".join(f"{evse.number}: {evse.status.lower()}" for evse in charger.evses.all()) or "none"
+        return ", ".join(f"{evse.number}: {_state(evse.status)}" for evse in charger.evses.all()) or gettext("none")
 
-    @display(description="ready", boolean=True)
+    @display(description=_("ready"), boolean=True)
     def readiness(self, charger: Charger) -> bool:
         return not checks.charger_reasons(charger)
 
@@ -241,7 +264,8 @@ class ConnectorInline(ServiceStackedInline):
 
 
 @admin.register(EVSE)
-class EVSEAdmin(ServiceAdmin):
+class EVSEAdmin(ExportAdmin, ServiceAdmin):
+    export_resource = EVSEResource
     list_display = ["name", "charger", "number", "area", "state", "evse_id", "readiness"]
     list_filter = ["status", ("charger__location__operator", ScopedRelatedFilter)]
     list_select_related = ["charger__location"]
@@ -252,39 +276,40 @@ class EVSEAdmin(ServiceAdmin):
     readonly_fields = ["status", "uid_at_partners", "first_exposed_at", "last_updated"]
     fieldsets = [
         (None, {"fields": ["charger", "number", "physical_reference", "status"]}),
-        ("Roaming", {"fields": ["evse_id", "uid", "uid_at_partners", "first_exposed_at", "last_updated"]}),
-        ("For drivers", {"fields": ["capabilities", "parking_restrictions", "directions", "floor_level"]}),
+        (_("Roaming"), {"fields": ["evse_id", "uid", "uid_at_partners", "first_exposed_at", "last_updated"]}),
+        (_("For drivers"), {"fields": ["capabilities", "parking_restrictions", "directions", "floor_level"]}),
         (
-            "More OCPI fields",
+            _("More OCPI fields"),
             {"classes": ["collapse"], "fields": ["latitude", "longitude", "images"]},
         ),
     ]
 
-    @display(description="uid at partners")
+    @display(description=_("uid at partners"))
     def uid_at_partners(self, evse: EVSE) -> str:
         if evse._state.adding:
-            return "Save first."
-        return evse.effective_uid or "none while the charger has no roaming id"
+            return gettext("Save first.")
+        return evse.effective_uid or gettext("none while the charger has no roaming id")
 
-    @display(description="EVSE")
+    @display(description=_("EVSE"))
     def name(self, evse: EVSE) -> str:
         return str(evse)
 
-    @display(description="area", ordering="charger__location__name")
+    @display(description=_("area"), ordering="charger__location__name")
     def area(self, evse: EVSE) -> str:
         return evse.charger.location.name
 
-    @display(description="state", ordering="status", label=STATUS_COLOURS)
+    @display(description=_("state"), ordering="status", label=STATUS_COLOURS)
     def state(self, evse: EVSE) -> tuple[str, str]:
         return evse.status, str(evse.get_status_display())
 
-    @display(description="ready", boolean=True)
+    @display(description=_("ready"), boolean=True)
     def readiness(self, evse: EVSE) -> bool:
         return not checks.evse_reasons(evse)
 
 
 @admin.register(Connector)
-class ConnectorAdmin(ServiceAdmin):
+class ConnectorAdmin(ImportExportAdmin, ServiceAdmin):
+    import_resource = export_resource = ConnectorResource
     list_display = ["name", "area", "standard", "power_type", "roaming_id", "readiness"]
     list_filter = ["standard", "power_type", ("evse__charger__location__operator", ScopedRelatedFilter)]
     list_select_related = ["evse__charger__location"]
@@ -293,29 +318,33 @@ class ConnectorAdmin(ServiceAdmin):
     readonly_fields = ["first_exposed_at", "last_updated"]
     fieldsets = [
         (None, {"fields": ["evse", "number", "standard", "format"]}),
-        ("Power", {"fields": ["power_type", "max_voltage", "max_amperage", "max_electric_power"]}),
-        ("Roaming", {"fields": ["roaming_id", "terms_and_conditions", "first_exposed_at", "last_updated"]}),
+        (_("Power"), {"fields": ["power_type", "max_voltage", "max_amperage", "max_electric_power"]}),
+        (_("Roaming"), {"fields": ["roaming_id", "terms_and_conditions", "first_exposed_at", "last_updated"]}),
     ]
 
-    @display(description="connector")
+    @display(description=_("connector"))
     def name(self, connector: Connector) -> str:
         return str(connector)
 
-    @display(description="area", ordering="evse__charger__location__name")
+    @display(description=_("area"), ordering="evse__charger__location__name")
     def area(self, connector: Connector) -> str:
         return connector.evse.charger.location.name
 
-    @display(description="ready", boolean=True)
+    @display(description=_("ready"), boolean=True)
     def readiness(self, connector: Connector) -> bool:
         return not checks.connector_reasons(connector)
 
 
 class OutboxStateFilter(admin.SimpleListFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "Waiting"), ("failed", "Failed, will be retried"), ("done", "Done")]
+        return [
+            ("waiting", gettext("Waiting")),
+            ("failed", gettext("Failed, will be retried")),
+            ("done", gettext("Done")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -326,6 +355,11 @@ class OutboxStateFilter(admin.SimpleListFilter):
             case "done":
                 return queryset.exclude(processed_at=None)
         return queryset
+
+
+@admin.register(Act)
+class ActAdmin(AuditPage, ReadOnlyAdmin):
+    """The audit trail instead of a list of acts alone."""
 
 
 @admin.register(OutboxEvent)
@@ -341,11 +375,15 @@ class OutboxEventAdmin(SuperuserOnlyMixin, ReadOnlyAdmin):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ()
 
-    @display(description="state", label={"waiting": "warning", "failed": "danger"})
-    def state(self, event: OutboxEvent) -> str:
+    @display(description=_("state"), label={"waiting": "warning", "failed": "danger"})
+    def state(self, event: OutboxEvent) -> tuple[str, str]:
         if event.processed_at:
-            return "done"
-        return "failed" if event.attempts else "waiting"
+            return "done", gettext("done")
+        return ("failed", gettext("failed")) if event.attempts else ("waiting", gettext("waiting"))
+
+
+def _state(status: str) -> str:
+    return str(STATES[EVSEStatus(status)])
 
 
 def _bullets(reasons: list[str]) -> str:

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.sites import AdminSite
-from django.contrib.admin.utils import flatten
-from django.core.exceptions import ValidationError
-from django.db.models import JSONField, Model, QuerySet, URLField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.admin.utils import flatten, unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db.models import DateTimeField, JSONField, Model, QuerySet, URLField
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.checks import UnfoldModelAdminChecks
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from infrastructure import access, admin_display, panels
+from infrastructure import access, admin_display, admin_search, audit_page, panels
 from infrastructure.admin_forms import (
     ChoiceListField,
     CoordinateField,
@@ -26,7 +29,8 @@ from infrastructure.admin_forms import (
     ServiceFormSet,
 )
 from infrastructure.models import Site
-from infrastructure.services import masterdata
+from infrastructure.saved_filters import SavedFiltersMixin
+from infrastructure.services import audit, masterdata
 
 
 class TablelessChecks(UnfoldModelAdminChecks):
@@ -36,17 +40,64 @@ class TablelessChecks(UnfoldModelAdminChecks):
         return []
 
 
-class ScopedMixin:
+class ShownMixin:
+    """Times on the clock of the area, with UTC for who points at them, and sentences in the language of the reader.
+
+    `sentences` names fields that hold what Plugtill wrote down in English.
+    """
+
+    model: type[Model]
+    sentences: Sequence[str] = ()
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        columns = self._columns()
+        return [columns.get(name, name) for name in super().get_list_display(request)]  # type: ignore[misc]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[Any]:
+        columns = self._columns()
+        return [columns.get(name, name) for name in super().get_readonly_fields(request, obj)]  # type: ignore[misc]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        shown = {column: column for column in self.get_readonly_fields(request, obj) if callable(column)}
+        columns = {name: column for name, column in self._columns().items() if column in shown}
+        return [
+            (title, {**options, "fields": _replaced(options["fields"], columns)})
+            for title, options in super().get_fieldsets(request, obj)  # type: ignore[misc]
+        ]
+
+    def _columns(self) -> dict[Any, Any]:
+        columns = _shown_columns(self.model, DateTimeField, admin_display.time_column)
+        fields = (self.model._meta.get_field(name) for name in self.sentences)
+        return columns | {field.name: admin_display.sentence_column(field) for field in fields}
+
+
+class ScopedMixin(ShownMixin):
     """Rows, and choices of related rows, of the operators of the user only.
 
     `choice_lists` maps a JSON field that holds a list to the enumeration of its values.
     """
 
-    model: type[Model]
     choice_lists: Mapping[str, type[StrEnum]] = {}
+    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return access.scope(super().get_queryset(request), request.user)  # type: ignore[misc]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """One look at a large table instead of one for each of count, page and filters, and no row twice.
+
+        A list shows the newest of very many; a file of the list holds all.
+        """
+        found = admin_search.search(queryset, self.get_search_fields(request), search_term)  # type: ignore[attr-defined]
+        if not search_term or not _is_list(request):
+            return found, False
+        keys = list(found.order_by("-pk").values_list("pk", flat=True)[: admin_search.MOST_FOUND + 1])
+        if len(keys) > admin_search.MOST_FOUND:
+            text = _("These are the newest %(most)d of what was found. Search for more of the word, or filter.")
+            messages.info(request, text % {"most": admin_search.MOST_FOUND})
+        return queryset.filter(pk__in=keys[: admin_search.MOST_FOUND]), False
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", _choices(db_field.related_model, request))
@@ -67,6 +118,19 @@ class ScopedMixin:
         if isinstance(db_field, URLField):
             kwargs.setdefault("assume_scheme", "https")
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+def _shown_columns(model: type[Model], kind: Any, show: Callable[[Any], Any]) -> dict[Any, Any]:
+    return {field.name: show(field) for field in model._meta.concrete_fields if isinstance(field, kind)}
+
+
+def _replaced(fields: Sequence[Any], columns: Mapping[Any, Any]) -> list[Any]:
+    """Fields of a fieldset, of which several may stand in one line."""
+    return [_replaced(one, columns) if isinstance(one, list | tuple) else columns.get(one, one) for one in fields]
+
+
+def _is_list(request: HttpRequest) -> bool:
+    return bool(request.resolver_match and str(request.resolver_match.url_name).endswith("_changelist"))
 
 
 def _choices(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
@@ -92,8 +156,15 @@ class ServiceStackedInline(ScopedMixin, StackedInline):
     extra = 0
 
 
+class PanelsFirst:
+    """What happens here and what can be done about it comes before the fields."""
+
+    change_form_outer_before_template = "infrastructure/panels.html"
+    change_form_outer_after_template: str | None = None
+
+
 class PanelsMixin:
-    change_form_outer_after_template = "infrastructure/panels.html"
+    change_form_outer_after_template: str | None = "infrastructure/panels.html"
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -103,7 +174,38 @@ class PanelsMixin:
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
 
 
-class ServiceAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
+class HistoryMixin:
+    """“History” tells who of the staff changed what from what to what, and which buttons they pressed."""
+
+    admin_site: Any
+    get_object: Callable[..., Any]
+    has_view_or_change_permission: Callable[..., bool]
+    inlines: ClassVar[Any]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            raise Http404
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        rows = audit.trail_of(obj, self.inlines)
+        page = Paginator(rows, audit_page.PER_PAGE).get_page(request.GET.get("page"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("History of %(object)s") % {"object": obj},
+            "card_title": _("Newest first"),
+            "opts": obj._meta,
+            "object": obj,
+            "page": page,
+            "lines": audit_page.shown(page.object_list),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "infrastructure/history.html", context)
+
+
+class ServiceAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, ModelAdmin):
     """Saves, inline edits and deletions through `masterdata`, each page as one change.
 
     `list_prefetch_related` names what the list alone reads through relations; `seen_through` the many-to-many field
@@ -123,7 +225,7 @@ class ServiceAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset = super().get_queryset(request)
-        if request.resolver_match and str(request.resolver_match.url_name).endswith("_changelist"):
+        if _is_list(request):
             return queryset.prefetch_related(*self.list_prefetch_related)
         return queryset
 
@@ -132,7 +234,7 @@ class ServiceAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
         field = form.base_fields.get(self.seen_through)
         if field is not None and not request.user.is_superuser:
             field.required = True
-            field.error_messages["required"] = "Choose at least one: without it you could no longer see this row."
+            field.error_messages["required"] = _("Choose at least one: without it you could no longer see this row.")
         return form
 
     def add_view(
@@ -206,10 +308,12 @@ class ServiceAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
         reasons = [reason for obj in objs for reason in _reasons_against_deletion(obj)]
         if reasons:
             return deleted, counts, set(), reasons
-        return deleted, counts, lacking, protected
+        joins = _joins(objs)
+        counts = {name: count for name, count in counts.items() if name not in joins.values()}
+        return _without(tuple(f"{capfirst(name)}: " for name in joins), deleted), counts, lacking, protected
 
 
-class ReadOnlyAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
+class ReadOnlyAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, ModelAdmin):
     """Rows that only services write."""
 
     goes_with_parent = True
@@ -219,11 +323,7 @@ class ReadOnlyAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """JSON is shown to be read, whatever is installed beside us: unfold's own way depends on that."""
-        columns = {
-            field.name: admin_display.json_column(field)
-            for field in self.model._meta.concrete_fields
-            if isinstance(field, JSONField)
-        }
+        columns = _shown_columns(self.model, JSONField, admin_display.json_column) | self._columns()
         return [
             (title, {**options, "fields": [columns.get(name, name) for name in flatten(options["fields"])]})
             for title, options in super().get_fieldsets(request, obj)
@@ -241,8 +341,9 @@ class ReadOnlyAdmin(PanelsMixin, ScopedMixin, ModelAdmin):
 
 def _to_the_site(request: HttpRequest) -> HttpResponse:
     address = reverse("admin:infrastructure_site_add")
-    text = 'Add the <a class="underline" href="{}">site</a> first: it gives time zone and currency to all the rest.'
-    messages.warning(request, format_html(text, address))
+    link = format_html('<a class="underline" href="{}">{}</a>', address, _("site"))
+    text = _("Add the {} first: it gives time zone and currency to all the rest.")
+    messages.warning(request, format_html(text, link))
     may_add = request.user.has_perm("infrastructure.add_site")
     return HttpResponseRedirect(address if may_add else reverse("admin:index"))
 
@@ -274,6 +375,21 @@ def _names_of_dependent_models(site: AdminSite) -> set[str]:
     """Models whose rows nobody deletes by themselves, but which go with what they belong to."""
     admins = site._registry.items()
     return {str(model._meta.verbose_name) for model, admin in admins if getattr(admin, "goes_with_parent", False)}
+
+
+def _joins(objs: Any) -> dict[str, str]:
+    """Names (one: several) of the tables that Django keeps for relations between many: no rows that staff know."""
+    fields = [field for field in objs[0]._meta.get_fields() if field.many_to_many] if objs else []
+    throughs = [getattr(field, "remote_field", field).through for field in fields if not field.auto_created]
+    throughs += [field.through for field in fields if field.auto_created]
+    tables = [through._meta for through in throughs if through._meta.auto_created]
+    return {str(table.verbose_name): str(table.verbose_name_plural) for table in tables}
+
+
+def _without(beginnings: tuple[str, ...], rows: list[Any]) -> list[Any]:
+    """A nested list of what would be deleted, less what begins so."""
+    kept = [_without(beginnings, row) if isinstance(row, list) else row for row in rows]
+    return [row for row in kept if row and not (isinstance(row, str) and row.startswith(beginnings))]
 
 
 def _reasons_against_deletion(obj: Model) -> list[str]:

@@ -9,6 +9,9 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import F, Model, UniqueConstraint
 from django.utils import timezone
+from django.utils.text import get_text_list
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget
 
@@ -69,8 +72,10 @@ class ServiceFormSet(PaginationInlineFormSet):
             if constraint.condition is not None and "" in values:
                 continue
             if values in seen:
-                labels = [str(field.verbose_name) for field in fields if field != self.fk]
-                raise ValidationError(f"Two rows have the same {' and '.join(labels)}.")
+                labels: list[Any] = [str(field.verbose_name) for field in fields if field != self.fk]
+                raise ValidationError(
+                    _("Two rows have the same %(labels)s.") % {"labels": get_text_list(labels, _("and"))}
+                )
             seen.add(values)
 
 
@@ -94,7 +99,7 @@ class ChoiceListField(forms.MultipleChoiceField):
 
     def __init__(self, enum: type[StrEnum], **kwargs: Any) -> None:
         super().__init__(
-            choices=as_choices(enum),
+            choices=[(value, gettext_lazy(words)) for value, words in as_choices(enum)],
             required=False,
             widget=UnfoldAdminSelect2MultipleWidget(),
             **kwargs,

@@ -1,23 +1,28 @@
 """Rules for the identifiers that partners see (OCPI types: CiString; eMI3 EVSE ids)."""
 
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
 
 PRINTABLE_ASCII = r"[\x21-\x7e]"
 
 roaming_id_validator = RegexValidator(
     rf"^{PRINTABLE_ASCII}{{1,36}}$",
-    "Use 1 to 36 printable ASCII characters without spaces, for example HQ-PARKING-1.",
+    _("Use 1 to 36 printable ASCII characters without spaces, for example HQ-PARKING-1."),
 )
 identity_validator = RegexValidator(
     r"^[A-Za-z0-9*\-_=:+|@.]{1,48}$",
-    "Use 1 to 48 letters, digits or * - _ = : + | @ . without spaces, as configured in the charger.",
+    _("Use 1 to 48 letters, digits or * - _ = : + | @ . without spaces, as configured in the charger."),
 )
 evse_id_validator = RegexValidator(
     r"^[A-Za-z]{2}\*?[A-Za-z0-9]{3}\*?[Ee][A-Za-z0-9][A-Za-z0-9*]{0,30}$",
-    "Use the eMI3 form: country, party, E and the outlet, for example AT*PLG*E0001*1.",
+    _("Use the eMI3 form: country, party, E and the outlet, for example AT*PLG*E0001*1."),
 )
-country_validator = RegexValidator(r"^[A-Z]{3}$", "Use the three-letter ISO 3166-1 code in capitals, for example AUT.")
-currency_validator = RegexValidator(r"^[A-Z]{3}$", "Use the three-letter ISO 4217 code in capitals, for example EUR.")
+country_validator = RegexValidator(
+    r"^[A-Z]{3}$", _("Use the three-letter ISO 3166-1 code in capitals, for example AUT.")
+)
+currency_validator = RegexValidator(
+    r"^[A-Z]{3}$", _("Use the three-letter ISO 4217 code in capitals, for example EUR.")
+)
 
 PHYSICAL_REFERENCE_LENGTH = 16
 

@@ -12,9 +12,11 @@ Panel = tuple[str, str]
 _panels: dict[type[Model], list[Callable[[Any, HttpRequest], Iterable[Panel]]]] = defaultdict(list)
 
 
-def register(model: type[Model], render: Callable[[Any, HttpRequest], Iterable[Panel]]) -> None:
+def register(
+    model: type[Model], render: Callable[[Any, HttpRequest], Iterable[Panel]], *, is_first: bool = False
+) -> None:
     """`render(obj, request)` gives (title, html) pairs; html that is not marked safe is escaped."""
-    _panels[model].append(render)
+    _panels[model].insert(0 if is_first else len(_panels[model]), render)
 
 
 def panels_of(obj: Model, request: HttpRequest) -> list[Panel]:

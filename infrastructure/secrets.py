@@ -16,13 +16,26 @@ def new_secret() -> str:
 
 def keyed_hash(value: str, *, purpose: str) -> str:
     """Hash of a secret, useless without our key; `purpose` keeps the hashes of different uses apart."""
-    key = sha256(f"{purpose}:{settings.SECRET_KEY}".encode()).digest()
-    return hmac.new(key, value.encode(), sha256).hexdigest()
+    return _hash(value, purpose, settings.SECRET_KEY)
+
+
+def keyed_hashes(value: str, *, purpose: str) -> list[str]:
+    """By which a secret may be stored: with the key of now, and then with each of SECRET_KEY_FALLBACKS.
+
+    Who finds one of the latter writes the first in its place, so that the old key can go one day.
+    """
+    return [_hash(value, purpose, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 
 
 def is_hash_of(value: str, stored: str, *, purpose: str) -> bool:
-    """Compares in constant time."""
-    return bool(stored) and hmac.compare_digest(keyed_hash(value, purpose=purpose), stored)
+    """Under the key of now or an old one. Compares in constant time."""
+    same = [hmac.compare_digest(known, stored) for known in keyed_hashes(value, purpose=purpose)]
+    return bool(stored) and any(same)
+
+
+def _hash(value: str, purpose: str, secret_key: str) -> str:
+    key = sha256(f"{purpose}:{secret_key}".encode()).digest()
+    return hmac.new(key, value.encode(), sha256).hexdigest()
 
 
 def encrypt(value: str) -> str:

@@ -5,6 +5,8 @@ A wake-up is only a hint. The truth is a row, and a periodic sweep finds what a 
 
 import asyncio
 import logging
+import threading
+import time
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -39,17 +41,65 @@ def _send_task(name: str, args: tuple[Any, ...]) -> None:
         logger.warning("wake-up of task %s failed, its sweep will do the work", name, exc_info=True)
 
 
+# Seconds between two wake-ups of a task that does all that waits.
+SWEEP_EVERY = 0.05
+_sweeps_lock = threading.Lock()
+_swept_at: dict[str, float] = {}
+_sweeps_ahead: set[str] = set()
+
+
+def wake_sweep(name: str) -> None:
+    """As `wake_task`, for a task that does all that waits: many changes at once need few wake-ups.
+
+    The first goes out at once, what follows within `SWEEP_EVERY` seconds with the one at their end.
+    """
+    transaction.on_commit(lambda: _wake_sweep(name))
+
+
+def _wake_sweep(name: str) -> None:
+    with _sweeps_lock:
+        if name in _sweeps_ahead:
+            return
+        now = time.monotonic()
+        seconds = _swept_at.get(name, float("-inf")) + SWEEP_EVERY - now
+        if seconds > 0:
+            _sweeps_ahead.add(name)
+        else:
+            _swept_at[name] = now
+    if seconds > 0:
+        later = threading.Timer(seconds, _send_sweep, (name,))
+        later.daemon = True
+        later.start()
+    else:
+        _send_task(name, ())
+
+
+def _send_sweep(name: str) -> None:
+    with _sweeps_lock:
+        _sweeps_ahead.discard(name)
+        _swept_at[name] = time.monotonic()
+    _send_task(name, ())
+
+
 def wake_group(group: str, message: dict[str, Any]) -> None:
     """Sends `message` to a group of the channel layer once the current transaction has committed."""
-    transaction.on_commit(lambda: _send_group(group, message))
+    transaction.on_commit(lambda: _send(f"group {group}", "group_send", group, message))
 
 
-def _send_group(group: str, message: dict[str, Any]) -> None:
-    layer = get_channel_layer()
+def wake_channel(channel: str, message: dict[str, Any]) -> None:
+    """Sends `message` to one consumer once the current transaction has committed.
+
+    Unlike a group, which the channel layer keeps in Redis, the name of a channel is known even if Redis forgot all.
+    """
+    transaction.on_commit(lambda: _send(f"channel {channel}", "send", channel, message))
+
+
+def _send(target: str, method: str, name: str, message: dict[str, Any]) -> None:
+    send = getattr(get_channel_layer(), method)
     try:
         if _event_loop is not None and _event_loop.is_running():
-            asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _event_loop)
+            asyncio.run_coroutine_threadsafe(send(name, message), _event_loop)
         else:
-            async_to_sync(layer.group_send)(group, message)
+            async_to_sync(send)(name, message)
     except Exception:
-        logger.warning("wake-up of group %s failed, its sweep will do the work", group, exc_info=True)
+        logger.warning("wake-up of %s failed, its sweep will do the work", target, exc_info=True)

@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from chargers.admin_actions import Pages
@@ -14,10 +17,14 @@ from chargers.admin_bills import CREDIT_EXPLANATION, CreditForm
 from infrastructure import access
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
 from infrastructure.admin_display import display, link, table
+from infrastructure.admin_filters import TimeFilter
+from infrastructure.exchange.admin import ExportAdmin
 from payments import sheets
 from payments.choices import InvoiceKind
 from payments.models import Invoice, InvoicePdf, InvoiceRevision, InvoiceSeries
+from payments.resources import InvoiceResource
 from payments.services import invoices, revisions
+from payments.texts import DEFAULT, LANGUAGES
 from tariffs.pricing.rounding import money
 
 TONES = {"good": "success", "warning": "warning", "bad": "danger", "pending": "info"}
@@ -37,46 +44,66 @@ class InvoiceActions(Pages):
     def has_bill_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_cdr")
 
-    @action(description="Credit", url_path="credit", icon="undo", permissions=["bill"])
+    @action(description=_("Credit"), url_path="credit", icon="undo", permissions=["bill"])
     def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invoice: Invoice = self._object(request, object_id)
         if invoice.is_credit_note:
-            messages.info(request, "A credit note cannot be credited.")
+            messages.info(request, _("A credit note cannot be credited."))
             return _to(invoice)
         form = CreditForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             note = invoices.credit_invoice(invoice, form.cleaned_data["reason"])
             messages.success(
-                request, f"Credit note {note.number} is issued. Its credit CDR is on its way to the partner."
+                request,
+                _("Credit note %(note)s is issued. Its credit CDR is on its way to the partner.")
+                % {"note": note.number},
             )
             return _to(note)
         context = {"explanation": CREDIT_EXPLANATION, "is_danger": True, "form": form}
-        return self._page(request, invoice, "Credit", "chargers/confirm.html", context)
+        return self._page(request, invoice, gettext("Credit"), "chargers/confirm.html", context)
 
-    @action(description="Credit and correct", url_path="correct", icon="published_with_changes", permissions=["bill"])
+    @action(
+        description=_("Credit and correct"), url_path="correct", icon="published_with_changes", permissions=["bill"]
+    )
     def correct(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invoice: Invoice = self._object(request, object_id)
         return HttpResponseRedirect(reverse("admin:chargers_cdr_correct", args=[invoice.cdr_id]))
 
-    @action(description="Make the PDF again", url_path="render-again", icon="refresh", permissions=["view"])
+    @action(description=_("Make the PDF again"), url_path="render-again", icon="refresh", permissions=["view"])
     def render_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invoice: Invoice = self._object(request, object_id)
         if request.method == "POST":
             revisions.render_again(invoice)
-            messages.success(request, "It is tried again within a minute.")
+            messages.success(request, _("It is tried again within a minute."))
             return _to(invoice)
-        explanation = "What could not be made is tried again. PDFs that exist stay as they are."
-        return self._page(request, invoice, "Make the PDF again", "chargers/confirm.html", {"explanation": explanation})
+        explanation = _("What could not be made is tried again. PDFs that exist stay as they are.")
+        return self._page(
+            request, invoice, gettext("Make the PDF again"), "chargers/confirm.html", {"explanation": explanation}
+        )
 
 
 def _is_possible(name: str, invoice: Invoice | None) -> bool:
     if invoice is None:
         return False
     if name == "render_again":
-        return invoice.revisions.exclude(render_error="").exists()
-    if name == "correct" and invoice.replacements.exists():
+        return any(one.render_error for one in invoice.revisions.all())
+    if name == "correct" and invoice.replacements.all():
         return False
     return not invoice.is_credit_note and (name == "correct" or invoice.credited_at is None)
+
+
+def _language() -> str:
+    """Of the reader, where invoices are written in it."""
+    language = (get_language() or DEFAULT).partition("-")[0]
+    return language if language in LANGUAGES else DEFAULT
+
+
+def _labelled(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(gettext(name.replace("_", " ")), _in_words(value)) for name, value in values.items()]
+
+
+def _in_words(value: Any) -> Any:
+    return ", ".join(str(one) for one in value.values()) if isinstance(value, dict) else value
 
 
 def _to(invoice: Invoice) -> HttpResponse:
@@ -84,7 +111,8 @@ def _to(invoice: Invoice) -> HttpResponse:
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(InvoiceActions, ReadOnlyAdmin):
+class InvoiceAdmin(InvoiceActions, ExportAdmin, ReadOnlyAdmin):
+    export_resource = InvoiceResource
     list_display = [
         "number",
         "kind_label",
@@ -100,21 +128,33 @@ class InvoiceAdmin(InvoiceActions, ReadOnlyAdmin):
         ("operator", ScopedRelatedFilter),
         ("platform", ScopedRelatedFilter),
         "capture_status_code",
+        ("issued_at", TimeFilter),
     ]
+    list_filter_submit = True
     list_select_related = ["operator", "platform", "advice", "credit_note", "credits", "replaces"]
     search_fields = ["number", "authorization_reference", "cdr__uid"]
-    date_hierarchy = "issued_at"
     fieldsets = [
         (
             None,
             {"fields": ["public_page", "number", "kind_label", "issued_at", "session", "cdr", "platform", "operator"]},
         ),
-        ("Price", {"fields": ["price_lines", "vat_lines", "total", "preauthorised", "stop_reason"]}),
-        ("Card", {"fields": ["capture", "advice", "enriched_at", "receipt"]}),
-        ("Corrections", {"fields": ["credits", "credited_by", "replaces", "replaced_by"]}),
-        ("As it was shown", {"fields": ["shown"]}),
-        ("Seller and place", {"classes": ["collapse"], "fields": ["seller_lines", "place_lines"]}),
+        (_("Price"), {"fields": ["price_lines", "vat_lines", "total", "partner_owes", "preauthorised", "stop_reason"]}),
+        (_("Card"), {"fields": ["capture", "advice", "enriched_at", "receipt"]}),
+        (_("Corrections"), {"fields": ["credits", "credited_by", "replaces", "replaced_by"]}),
+        (_("As it was shown"), {"fields": ["shown"]}),
+        (_("Seller and place"), {"classes": ["collapse"], "fields": ["seller_lines", "place_lines"]}),
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With all that the page of one invoice shows of its session, its partner and its corrections."""
+        rows = super().get_queryset(request)
+        if request.resolver_match and "object_id" in request.resolver_match.kwargs:
+            place = "cdr__session__connector__evse__charger__location__operator__site"
+            # Files are read when somebody opens one.
+            files = Prefetch("revisions__pdfs", InvoicePdf.objects.defer("content"))
+            rows = rows.select_related(place, *self.list_select_related)
+            return rows.prefetch_related("revisions", files, "replacements")
+        return rows
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pdf_view)
@@ -135,89 +175,114 @@ class InvoiceAdmin(InvoiceActions, ReadOnlyAdmin):
         return HttpResponse(bytes(kept.content), content_type="application/pdf", headers=headers)
 
     @display(
-        description="kind",
+        description=_("kind"),
         label={"credited": "warning", InvoiceKind.CREDIT_NOTE: "warning", InvoiceKind.INVOICE: "default"},
         ordering="kind",
     )
     def kind_label(self, invoice: Invoice) -> tuple[str, str]:
         if invoice.credited_at:
-            return "credited", "Invoice, credited"
+            return "credited", gettext("Invoice, credited")
         return invoice.kind, invoice.get_kind_display()
 
-    @display(description="session")
+    @display(description=_("session"))
     def session(self, invoice: Invoice) -> str:
         return link(invoice.cdr.session)
 
-    @display(description="lines")
+    @display(description=_("lines"))
     def price_lines(self, invoice: Invoice) -> str:
-        rows = [(row.text, row.detail, row.vat, row.amount) for row in sheets.sheet_of(invoice).rows]
-        return table(["Item", "Quantity", "VAT", invoice.currency], rows) if rows else "Free of charge"
+        rows = [(row.text, row.detail, row.vat, row.amount) for row in sheets.sheet_of(invoice, _language()).rows]
+        head = [gettext("Item"), gettext("Quantity"), gettext("VAT"), invoice.currency]
+        return table(head, rows) if rows else gettext("Free of charge")
 
-    @display(description="VAT")
+    @display(description=_("VAT"))
     def vat_lines(self, invoice: Invoice) -> str:
-        rows = [(row.rate, row.net, row.vat_amount, row.gross) for row in sheets.sheet_of(invoice).vat_rows]
-        return table(["Rate", "Net", "VAT", "Gross"], rows) if rows else "-"
+        rows = [
+            (row.rate, row.net, row.vat_amount, row.gross) for row in sheets.sheet_of(invoice, _language()).vat_rows
+        ]
+        head = [gettext("Rate"), gettext("Net"), gettext("VAT"), gettext("Gross")]
+        return table(head, rows) if rows else "-"
 
-    @display(description="card receipt")
+    @display(description=_("card receipt"))
     def receipt(self, invoice: Invoice) -> str:
         lines = format_html_join(mark_safe("\n"), "{}", ((line,) for line in invoice.eft_data))
-        return format_html('<pre class="desk-json">{}</pre>', lines) if lines else "none yet"
+        return format_html('<pre class="desk-json">{}</pre>', lines) if lines else gettext("none yet")
 
-    @display(description="seller")
+    @display(description=_("seller"))
     def seller_lines(self, invoice: Invoice) -> str:
-        return table(["", ""], invoice.seller.items())
+        return table(["", ""], _labelled(invoice.seller))
 
-    @display(description="place")
+    @display(description=_("place"))
     def place_lines(self, invoice: Invoice) -> str:
-        return table(["", ""], ((name.replace("_", " "), value) for name, value in invoice.place.items()))
+        return table(["", ""], _labelled(invoice.place))
 
-    @display(description="total", ordering="total_gross")
+    @display(description=_("total"), ordering="total_gross")
     def total(self, invoice: Invoice) -> str:
         return sheets.amount(invoice.total_gross, invoice.currency)
 
-    @display(description="captured", label=TONES, ordering="captured_gross")
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Both amounts only where there are two."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if isinstance(obj, Invoice) and obj.cdr.retail_total_incl_vat is not None:
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "partner_owes"]})
+            for title, options in fieldsets
+        ]
+
+    @display(description=_("partner owes (CDR)"))
+    def partner_owes(self, invoice: Invoice) -> str:
+        return sheets.amount(invoice.cdr.total_cost_incl_vat, invoice.currency)
+
+    @display(description=_("captured"), label=TONES, ordering="captured_gross")
     def capture(self, invoice: Invoice) -> tuple[str, str]:
         """The driver's words, and by how much the capture differs from the total."""
-        payment = sheets.payment_of(invoice)
+        payment = sheets.payment_of(invoice, _language())
         advice = invoice.advice
         if advice is None or invoice.captured_gross is None:
             return payment.tone, payment.title
         if advice.currency != invoice.currency:
-            return "bad", f"{payment.title}, in {advice.currency}"
+            return "bad", gettext("%(payment)s, in %(currency)s") % {
+                "payment": payment.title,
+                "currency": advice.currency,
+            }
         difference = money(invoice.captured_gross - invoice.total_gross, invoice.currency)
         return payment.tone, f"{payment.title} ({difference:+})" if difference else payment.title
 
-    @display(description="credited by")
+    @display(description=_("credited by"))
     def credited_by(self, invoice: Invoice) -> str:
-        note = Invoice.objects.filter(credits=invoice).first()
+        note = getattr(invoice, "credit_note", None)
         return link(note) if note else "-"
 
-    @display(description="replaced by")
+    @display(description=_("replaced by"))
     def replaced_by(self, invoice: Invoice) -> str:
         return format_html_join(", ", "{}", ((link(one),) for one in invoice.replacements.all())) or "-"
 
-    @display(description="revisions")
+    @display(description=_("revisions"))
     def shown(self, invoice: Invoice) -> str:
         """Each with its files; a checksum tells whether a file that somebody holds is ours."""
-        found = invoice.revisions.order_by("number").prefetch_related("pdfs")
+        found = sorted(invoice.revisions.all(), key=lambda one: one.number)
         rows = [
             (one.number, one.get_reason_display(), f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC", self._files(one))
             for one in found
         ]
-        return table(["Revision", "Why", "Since", "PDF and SHA-256"], rows) if rows else "-"
+        return (
+            table([gettext("Revision"), gettext("Why"), gettext("Since"), gettext("PDF and SHA-256")], rows)
+            if rows
+            else "-"
+        )
 
     def _files(self, revision: InvoiceRevision) -> str:
         if revision.render_error:
-            return format_html("<b>could not be made</b>: {}", revision.render_error)
+            return format_html("<b>{}</b>: {}", gettext("could not be made"), revision.render_error)
         name = "admin:payments_invoice_pdf"
         files = (
             (reverse(name, args=[revision.invoice_id, one.pk]), one.language, one.sha256) for one in revision.pdfs.all()
         )
         text = '<a class="underline" href="{}" target="_blank">{}</a> <code title="{}">{:.12}…</code>'
         listed = [(address, language, digest, digest) for address, language, digest in files]
-        return format_html_join(mark_safe("<br>"), text, listed) or "being made"
+        return format_html_join(mark_safe("<br>"), text, listed) or gettext("being made")
 
-    @display(description="public page")
+    @display(description=_("public page"))
     def public_page(self, invoice: Invoice) -> str:
         url = revisions.public_address(invoice)
         return format_html('<a href="{}" target="_blank" rel="noopener" class="underline">{}</a>', url, url)
@@ -233,12 +298,18 @@ class InvoiceSeriesAdmin(ReadOnlyAdmin):
     search_fields = ["operator__name", "year"]
     fields = ["operator", "year", "kind", "last_number", "complete"]
 
-    @display(description="numbers", label={"complete": "success", "missing": "danger"})
+    @display(description=_("numbers"), label={"complete": "success", "missing": "danger"})
     def complete(self, series: InvoiceSeries) -> tuple[str, str]:
         missing = invoices.missing_numbers(series)
         if missing:
             return (
                 "missing",
-                f"{missing} of {series.last_number} missing: do not close the books, look for deleted rows",
+                gettext("%(missing)s of %(all)s missing: do not close the books, look for deleted rows")
+                % {"missing": missing, "all": series.last_number},
             )
-        return "complete", "complete, 1 to " + str(series.last_number) if series.last_number else "none yet"
+        told = (
+            gettext("complete, 1 to %(last)s") % {"last": series.last_number}
+            if series.last_number
+            else gettext("none yet")
+        )
+        return "complete", told

@@ -1,10 +1,13 @@
 """Admin of the work list: one row per exception, its reason in words and what may be done about it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,12 +15,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, LateStop
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
 from infrastructure.admin_display import display, link, shown_json
+from infrastructure.sentences import said
 from payments.books_page import BooksPage
 from payments.choices import IssueKind, IssueState
 from payments.models import PaymentIssue
@@ -31,14 +37,14 @@ ACCEPT, AGAIN = "accept", "again"
 class StateFilter(admin.SimpleListFilter):
     """Open ones unless asked otherwise: it is a list of work, not an archive."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("all", "All"), ("ACCEPTED", "Accepted by a person"), ("RESOLVED", "Resolved by itself")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("all", _("All")), ("ACCEPTED", _("Accepted by a person")), ("RESOLVED", _("Resolved by itself"))]
 
     def choices(self, changelist: Any) -> Any:
-        for value, title in ((None, "Open"), *self.lookup_choices):
+        for value, title in ((None, _("Open")), *self.lookup_choices):
             yield {
                 "selected": self.value() == value,
                 "query_string": changelist.get_query_string(
@@ -66,6 +72,7 @@ class RemedyForm(forms.Form):
 
 @admin.register(PaymentIssue)
 class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
+    sentences = ("reason",)
     list_display = ["what", "reason", "reference", "platform", "operator", "status", "opened_at"]
     list_display_links = ["what"]
     list_filter = [
@@ -80,11 +87,11 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": ["what", "status", "reason", "remedies"]}),
         (
-            "About",
+            _("About"),
             {"fields": ["platform", "operator", "reference", "session_link", "advice_link", "terminal_link", "outlet"]},
         ),
-        ("Decision", {"fields": ["opened_at", "resolved_at", "resolved_by", "note"]}),
-        ("Messages", {"classes": ["collapse"], "fields": ["messages_kept"]}),
+        (_("Decision"), {"fields": ["opened_at", "resolved_at", "resolved_by", "note"]}),
+        (_("Messages"), {"classes": ["collapse"], "fields": ["messages_kept"]}),
     ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -95,57 +102,63 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
         )
         return [own, *super().get_urls()]
 
-    @display(description="what", ordering="kind")
+    @display(description=_("what"), ordering="kind")
     def what(self, issue: PaymentIssue) -> str:
         return str(issue.get_kind_display())
 
-    @display(description="state", label=STATE_COLOURS, ordering="state")
+    @display(description=_("state"), label=STATE_COLOURS, ordering="state")
     def status(self, issue: PaymentIssue) -> tuple[str, str]:
         return issue.state, str(issue.get_state_display())
 
-    @display(description="reference", ordering="authorization_reference")
+    @display(description=_("reference"), ordering="authorization_reference")
     def reference(self, issue: PaymentIssue) -> str:
         return issue.authorization_reference or str(issue.terminal or issue.evse or "")
 
-    @display(description="session")
+    @display(description=_("session"))
     def session_link(self, issue: PaymentIssue) -> str:
         return link(issue.session) if issue.session else ""
 
-    @display(description="financial advice")
+    @display(description=_("financial advice"))
     def advice_link(self, issue: PaymentIssue) -> str:
         return link(issue.advice) if issue.advice else ""
 
-    @display(description="terminal")
+    @display(description=_("terminal"))
     def terminal_link(self, issue: PaymentIssue) -> str:
         return link(issue.terminal) if issue.terminal else ""
 
-    @display(description="EVSE")
+    @display(description=_("EVSE"))
     def outlet(self, issue: PaymentIssue) -> str:
         return link(issue.evse) if issue.evse else ""
 
-    @display(description="messages kept")
+    @display(description=_("messages kept"))
     def messages_kept(self, issue: PaymentIssue) -> str:
         return shown_json(issue.evidence)
 
-    @display(description="what you can do")
+    @display(description=_("what you can do"))
     def remedies(self, issue: PaymentIssue) -> str:
         if issue.state != IssueState.OPEN:
-            return "Nothing more: it is closed. It opens again by itself when the facts change."
-        buttons = {name: one.title for name, one in remedies.remedies_of(issue).items()}
-        buttons |= {AGAIN: "Look again", ACCEPT: "Accept with a note"}
+            return gettext("Nothing more: it is closed. It opens again by itself when the facts change.")
+        buttons = {name: one.title for name, one in _allowed(issue, self._user_of(issue)).items()}
         html = mark_safe("")
         for name, title in buttons.items():
             address = reverse("admin:payments_paymentissue_do", args=[issue.pk, name])
             html += format_html('<a class="desk-button" href="{}">{}</a> ', address, title)
-        return html + _elsewhere(issue)
+        return html + _elsewhere(issue, self._user_of(issue)) or str(_("Nothing that you may do: ask a colleague."))
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("payments.change_paymentissue")
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> PaymentIssue | None:
+        """Keeps for whom it was read: buttons are those that this person may use."""
+        issue: PaymentIssue | None = super().get_object(request, object_id, from_field)
+        if issue is not None:
+            issue.read_by = request.user  # type: ignore[attr-defined]
+        return issue
+
+    def _user_of(self, issue: PaymentIssue) -> User:
+        return issue.read_by  # type: ignore[attr-defined]
 
     def do(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Explains a remedy, asks what it needs, does it. A GET only asks: links may be followed by machines."""
         issue = self.get_object(request, object_id)
-        if issue is None or not self.has_operate_permission(request):
+        if issue is None or not request.user.has_perm(_permission(issue, name)):
             raise Http404
         back = reverse("admin:payments_paymentissue_change", args=[issue.pk])
         title, explanation, asks, is_danger = _described(issue, name)
@@ -172,17 +185,45 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
         return TemplateResponse(request, "chargers/confirm.html", context)
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    title: Any
+    permission: str
+
+
+# What is done to the list itself.
+_OWN = {
+    AGAIN: _Choice(_("Look again"), "payments.change_paymentissue"),
+    ACCEPT: _Choice(_("Accept with a note"), "payments.change_paymentissue"),
+}
+
+
+def _allowed(issue: PaymentIssue, user: User) -> Mapping[str, remedies.Remedy | _Choice]:
+    found: Mapping[str, remedies.Remedy | _Choice] = {**remedies.remedies_of(issue), **_OWN}
+    return {name: one for name, one in found.items() if user.has_perm(one.permission)}
+
+
+def _permission(issue: PaymentIssue, name: str) -> str:
+    """Raises Http404 for what is not possible."""
+    one = _OWN.get(name) or remedies.remedies_of(issue).get(name)
+    if one is None:
+        raise Http404
+    return one.permission
+
+
 def _described(issue: PaymentIssue, name: str) -> tuple[str, str, str, bool]:
     """Title, explanation, label of what is asked, whether it is dangerous. Raises Http404."""
     if name == ACCEPT:
-        text = f"{issue.reason} It stays as it is, with your note. Other facts open it again."
-        return "Accept with a note", text, "Note", False
+        text = gettext("%(reason)s It stays as it is, with your note. Other facts open it again.")
+        return gettext("Accept with a note"), text % {"reason": said(issue.reason)}, gettext("Note"), False
     if name == AGAIN:
-        return "Look again", "The rows are judged anew now; otherwise that happens every minute.", "", False
+        text = gettext("The rows are judged anew now; otherwise that happens every minute.")
+        return gettext("Look again"), text, "", False
     remedy = remedies.remedies_of(issue).get(name)
     if remedy is None:
         raise Http404
-    return remedy.title, f"{remedy.explanation}{_candidates(issue, remedy)}", remedy.asks, remedy.is_danger
+    explanation = " ".join(filter(None, (str(remedy.explanation), _candidates(issue, remedy))))
+    return str(remedy.title), explanation, str(remedy.asks), remedy.is_danger
 
 
 def _candidates(issue: PaymentIssue, remedy: remedies.Remedy) -> str:
@@ -193,30 +234,37 @@ def _candidates(issue: PaymentIssue, remedy: remedies.Remedy) -> str:
     ]
     taken = amount(issue.advice.total_gross, issue.advice.currency) if issue.advice else ""
     if not found:
-        return f" No session of this partner that still waits for a capture cost {taken}."
-    return f" These cost {taken} and have no capture yet: {', '.join(found)}."
+        return gettext("No session of this partner that still waits for a capture cost %(amount)s.") % {"amount": taken}
+    return gettext("These cost %(amount)s and have no capture yet: %(sessions)s.") % {
+        "amount": taken,
+        "sessions": ", ".join(found),
+    }
 
 
 def _carry_out(issue: PaymentIssue, name: str, text: str, request: HttpRequest) -> str:
     if name == ACCEPT:
         worklist.accept(issue, request.user, text)
-        return "Accepted."
+        return gettext("Accepted.")
     if name == AGAIN:
         worklist.look_again(issue)
         issue.refresh_from_db()
-        return "It is still so." if issue.state == IssueState.OPEN else "The cause is gone."
+        return gettext("It is still so.") if issue.state == IssueState.OPEN else gettext("The cause is gone.")
     return remedies.apply(issue, name, text)
 
 
-def _elsewhere(issue: PaymentIssue) -> str:
+def _elsewhere(issue: PaymentIssue, user: User) -> str:
     """Where a remedy has a page of its own already."""
     places: list[tuple[str, str]] = []
-    if issue.terminal is not None:
+    if issue.terminal is not None and user.has_perm("payments.view_terminal"):
         address = reverse("admin:payments_terminal_change", args=[issue.terminal.pk])
-        places.append((address, "Open the terminal"))
+        places.append((address, gettext("Open the terminal")))
     if issue.kind == IssueKind.UNKNOWN_TERMINAL:
-        places.append((reverse("admin:payments_coverage"), "Which terminal serves what"))
-    if issue.kind in (IssueKind.LATE_STOP, IssueKind.CHARGER_LOST) and issue.session is not None:
+        places.append((reverse("admin:payments_coverage"), gettext("Which terminal serves what")))
+    if (
+        issue.kind in (IssueKind.LATE_STOP, IssueKind.CHARGER_LOST)
+        and issue.session is not None
+        and user.has_perm("chargers.change_cdr")
+    ):
         places += _correction(issue.session)
     html = mark_safe("")
     for address, title in places:
@@ -231,4 +279,4 @@ def _correction(session: ChargingSession) -> list[tuple[str, str]]:
     late = LateStop.objects.filter(session=session).first()
     told = urlencode({"ended_at": late.ended_at.isoformat(), "kwh": f"{late.kwh:.3f}"}) if late else ""
     address = reverse("admin:chargers_chargingsession_correct", args=[session.pk])
-    return [(f"{address}?{told}" if told else address, "Credit and correct")]
+    return [(f"{address}?{told}" if told else address, gettext("Credit and correct"))]

@@ -11,16 +11,20 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
 from chargers.choices import Network
 from infrastructure import access
+from infrastructure.choices import as_choices
 from infrastructure.models import Operator, Site
 from payments.models import Terminal
 from payments.month_chart import Chart, chart_of
 from payments.services import exports
 from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
-from payments.services.reconciliation import LISTED, Amounts, books, months
+from payments.services.reconciliation import LISTED, Amounts, books, months, open_items
+from payments.services.spreadsheets import as_csv
 from payments.sheets import amount
 from roaming.models import RoamingPlatform
 from tariffs.pricing.rounding import money
@@ -28,41 +32,62 @@ from tariffs.pricing.rounding import money
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _day(label: str) -> forms.DateField:
+NETWORKS = {value: gettext_lazy(label) for value, label in as_choices(Network)}
+
+
+def _day(label: Any) -> forms.DateField:
     return forms.DateField(label=label, widget=forms.DateInput({"type": "date", "class": " ".join(INPUT_CLASSES)}))
 
 
-class BooksForm(forms.Form):
-    """Sent by GET, so that an answer can be shared; days are those of the site's time zone, both included."""
+class WhoseForm(forms.Form):
+    """Whose rows are asked for: only operators and platforms that the user may see can be chosen."""
 
-    start = _day("From")
-    end = _day("To")
     operator = forms.ModelChoiceField(
-        Operator.objects.none(), required=False, empty_label="All", widget=UnfoldAdminSelectWidget()
+        Operator.objects.none(),
+        label=_("Operator"),
+        required=False,
+        empty_label=_("All"),
+        widget=UnfoldAdminSelectWidget(),
     )
     platform = forms.ModelChoiceField(
-        RoamingPlatform.objects.none(), required=False, empty_label="All", widget=UnfoldAdminSelectWidget()
+        RoamingPlatform.objects.none(),
+        label=_("Platform"),
+        required=False,
+        empty_label=_("All"),
+        widget=UnfoldAdminSelectWidget(),
     )
-    terminal = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
-    network = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
+
+    def scope_to(self, user: access.User) -> None:
+        fields: dict[str, Any] = self.fields
+        fields["operator"].queryset = access.operators_of(user)
+        fields["platform"].queryset = access.scope(RoamingPlatform.objects.all(), user)
+
+
+class BooksForm(WhoseForm):
+    """Sent by GET, so that an answer can be shared; days are those of the site's time zone, both included."""
+
+    field_order = ("start", "end")
+    start = _day(_("From"))
+    end = _day(_("To"))
+    terminal = forms.ChoiceField(label=_("Terminal"), required=False, widget=UnfoldAdminSelectWidget())
+    network = forms.ChoiceField(label=_("Network"), required=False, widget=UnfoldAdminSelectWidget())
 
     def __init__(self, request: HttpRequest, zone: ZoneInfo) -> None:
         super().__init__(request.GET if "start" in request.GET else this_month(zone))
         fields: dict[str, Any] = self.fields
-        fields["operator"].queryset = access.operators_of(request.user)
-        fields["platform"].queryset = access.scope(RoamingPlatform.objects.all(), request.user)
+        self.scope_to(request.user)
         terminals = access.scope(Terminal.objects.all(), request.user).values_list("pk", "terminal_id")
         named = [(str(pk), name) for pk, name in terminals]
-        fields["terminal"].choices = [("", "All"), (UNKNOWN_TERMINAL, "Unknown"), *named]
-        fields["network"].choices = [("", "All"), *((one.value, one.value) for one in Network)]
+        fields["terminal"].choices = [("", _("All")), (UNKNOWN_TERMINAL, _("Unknown")), *named]
+        fields["network"].choices = [("", _("All")), *NETWORKS.items()]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         start, end = cleaned.get("start"), cleaned.get("end")
         if start and end and end < start:
-            self.add_error("end", "Choose a day not before the first one.")
+            self.add_error("end", _("Choose a day not before the first one."))
         if start and end and (start.year < 2000 or end.year > 2100):
-            self.add_error("start", "Choose days between 2000 and 2100.")
+            self.add_error("start", _("Choose days between 2000 and 2100."))
         return cleaned
 
     def selection(self, zone: ZoneInfo) -> Selection:
@@ -97,17 +122,18 @@ def site_zone() -> ZoneInfo:
 class Line:
     """A row of a table of sums, as text."""
 
-    heads: tuple[str, ...]
+    heads: tuple[Any, ...]
     currency: str
     amounts: Amounts
     texts: dict[str, str]
     is_off: bool
+    is_total: bool = False
 
 
-def _line(heads: tuple[str, ...], currency: str, amounts: Amounts) -> Line:
-    names = ("gross", "billed", "invoiced", "expected", "captured", "difference", "owed")
+def _line(heads: tuple[Any, ...], currency: str, amounts: Amounts, *, is_total: bool = False) -> Line:
+    names = ("gross", "billed", "retail", "invoiced", "expected", "captured", "difference", "owed")
     texts = {name: str(money(getattr(amounts, name), currency)) for name in names}
-    return Line(heads, currency, amounts, texts, bool(amounts.difference))
+    return Line(heads, currency, amounts, texts, bool(amounts.difference), is_total)
 
 
 class BooksPage:
@@ -129,7 +155,7 @@ class BooksPage:
         context: dict[str, Any] = {"form": form, "query": request.GET.urlencode()}
         if form.is_valid():
             context |= _shown(form.selection(zone), request, zone)
-        context |= {**self.admin_site.each_context(request), "title": "Reconciliation"}
+        context |= {**self.admin_site.each_context(request), "title": _("Reconciliation")}
         return TemplateResponse(request, "payments/reconciliation.html", context)
 
     def books_csv(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
@@ -137,7 +163,7 @@ class BooksPage:
         if not form.is_valid():
             return _refused(form)
         rows = exports.entry_rows(form.selection(zone), request.user, zone)
-        answer = StreamingHttpResponse(exports.as_csv(rows), content_type="text/csv; charset=utf-8")
+        answer = StreamingHttpResponse(as_csv(exports.HEAD, rows), content_type="text/csv; charset=utf-8")
         return _named(answer, form, "csv")
 
     def books_xlsx(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
@@ -146,7 +172,8 @@ class BooksPage:
             return _refused(form)
         selection = form.selection(zone)
         rows = exports.entry_rows(selection, request.user, zone)
-        content = exports.as_xlsx(books(selection, request.user), rows)
+        year = months(_year(selection, zone), request.user, zone)
+        content = exports.as_xlsx(books(selection, request.user), open_items(selection, request.user), year, rows)
         return _named(HttpResponse(content, content_type=XLSX), form, "xlsx")
 
 
@@ -174,12 +201,16 @@ def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[s
     return {
         "books": found,
         "rows": found.rows,
-        "heads": ("Operator", "Platform", "Network", "Currency"),
+        "has_retail": any(row.amounts.retail != row.amounts.billed for row in found.rows),
+        "heads": (_("Operator"), _("Platform"), _("Network"), _("Currency")),
         "all_lines": [
-            *(_line((row.operator, row.platform, row.network), row.currency, row.amounts) for row in found.rows),
-            *(_line(("All", "", ""), currency, amounts) for currency, amounts in found.totals),
+            *(
+                _line((row.operator, row.platform, NETWORKS.get(row.network, "")), row.currency, row.amounts)
+                for row in found.rows
+            ),
+            *(_line((_("All"), "", ""), currency, amounts, is_total=True) for currency, amounts in found.totals),
         ],
-        "terminal_heads": ("Terminal", "Platform", "Currency"),
+        "terminal_heads": (_("Terminal"), _("Platform"), _("Currency")),
         "most": LISTED,
         "open_items": [
             (one, amount(one.due, one.currency), amount(one.captured, one.currency)) for one in found.open_items
@@ -196,9 +227,16 @@ def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[s
 
 def _charts(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> list[Chart]:
     """The twelve months up to the end of the period, per currency."""
-    last = (selection.end - timedelta(seconds=1)).astimezone(zone)
-    first = _midnight(date(last.year - 1 if last.month < 12 else last.year, last.month % 12 + 1, 1), zone)
-    whole = replace(selection, start=first)
-    found = months(whole, request.user, zone)
+    year = _year(selection, zone)
+    found = months(year, request.user, zone)
     currencies = sorted({one.currency for one in found})
-    return [chart_of([one for one in found if one.currency == currency], first, currency) for currency in currencies]
+    return [
+        chart_of([one for one in found if one.currency == currency], year.start, currency) for currency in currencies
+    ]
+
+
+def _year(selection: Selection, zone: ZoneInfo) -> Selection:
+    """The twelve months up to the end of the period."""
+    last = (selection.end - timedelta(seconds=1)).astimezone(zone)
+    first = date(last.year - 1 if last.month < 12 else last.year, last.month % 12 + 1, 1)
+    return replace(selection, start=_midnight(first, zone))

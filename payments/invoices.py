@@ -19,6 +19,7 @@ _DIMENSIONS = {
     "PARKING_TIME": ("Parking time", "h"),
     "RESERVATION_FLAT": ("Reservation fee", ""),
     "RESERVATION_TIME": ("Reservation", "h"),
+    "SURCHARGE": ("Service fee", ""),
     "TIME": ("Charging time", "h"),
 }
 _STOPPED = {
@@ -66,6 +67,7 @@ def stop_reason(reason: str, remark: str) -> str:
 
 
 def seller(operator: Operator) -> Json:
+    """As the invoice names it for ever; its days and years are those of the time zone."""
     return {
         "name": operator.legal_name or operator.name,
         "address": operator.legal_address,
@@ -73,6 +75,7 @@ def seller(operator: Operator) -> Json:
         "email": operator.email,
         "phone": operator.phone,
         "website": operator.website,
+        "time_zone": operator.site.time_zone,
     }
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from payments.services.reconciliation import Month
 from payments.sheets import amount
@@ -52,15 +55,20 @@ def chart_of(found: Sequence[Month], first: datetime, currency: str) -> Chart:
     bars, labels, rows = [], [], []
     for index in range(MONTHS):
         year, month = divmod(first.year * 12 + first.month - 1 + index, 12)
-        name = f"{datetime(year, month + 1, 1):%b %Y}"
-        labels.append(Label(index * SLOT + SLOT // 2, f"{datetime(year, month + 1, 1):%b}"))
+        begin = date(year, month + 1, 1)
+        name = date_format(begin, "M Y")
+        labels.append(Label(index * SLOT + SLOT // 2, date_format(begin, "M")))
         one = by_month.get((year, month + 1))
         if one is None:
             continue
         rows.append((name, amount(one.billed, currency), amount(one.captured, currency)))
-        for offset, kind, value in ((-BAR - 1, "billed", one.billed), (1, "captured", one.captured)):
+        beside = (
+            (-BAR - 1, "billed", one.billed, _("%(month)s: %(amount)s billed")),
+            (1, "captured", one.captured, _("%(month)s: %(amount)s captured")),
+        )
+        for offset, kind, value, told in beside:
             height = _height(value, largest)
-            title = f"{name}: {amount(value, currency)} {kind}"
+            title = told % {"month": name, "amount": amount(value, currency)}
             bars.append(Bar(index * SLOT + SLOT // 2 + offset, HEIGHT - height, height, title, kind))
     return Chart(currency, bars, labels, amount(largest, currency), rows)
 

@@ -5,14 +5,18 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 from chargers.models import ChargingSession
 from infrastructure import access
 from infrastructure.admin_display import link, table
-from infrastructure.models import Connector
+from infrastructure.models import Charger, Connector
 from infrastructure.panels import Panel
 from payments import sheets
-from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
+from payments.models import FinancialAdviceConfirmation, Invoice, PriceEvidence, Terminal
+from payments.services.price_components import components
 from roaming import price_panels
 from roaming.services import exposure
 
@@ -34,7 +38,7 @@ def of_terminal(terminal: Terminal, request: HttpRequest) -> Iterable[Panel]:
         for connector in served[:MOST]
     ]
     context = {"rows": rows, "most": MOST if len(served) > MOST else None}
-    yield "Prices here now", render_to_string("payments/terminal_prices.html", context)
+    yield _("Prices here now"), render_to_string("payments/terminal_prices.html", context)
 
 
 def _served(terminal: Terminal, request: HttpRequest) -> QuerySet[Connector]:
@@ -48,15 +52,43 @@ def _served(terminal: Terminal, request: HttpRequest) -> QuerySet[Connector]:
 def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
     """Invoice, what was captured, and the terminals at which it may have been paid."""
     invoices = access.scope(Invoice.objects.filter(cdr__session=session), request.user)
-    rows = [("Invoice", link(invoice), sheets.amount(invoice.total_gross, invoice.currency)) for invoice in invoices]
+    rows = [(_("Invoice"), link(invoice), sheets.amount(invoice.total_gross, invoice.currency)) for invoice in invoices]
     advices = access.scope(FinancialAdviceConfirmation.objects.filter(session=session), request.user)
     rows += [
-        (f"Card: {one.get_capture_status_code_display()}", link(one), sheets.amount(one.total_gross, one.currency))
+        (
+            _("Card: %(status)s") % {"status": one.get_capture_status_code_display()},
+            link(one),
+            sheets.amount(one.total_gross, one.currency),
+        )
         for one in advices
     ]
-    rows += [("Terminal that serves this place", link(terminal), str(terminal.platform)) for terminal in _near(session)]
+    rows += [
+        (_("Terminal that serves this place"), link(terminal), str(terminal.platform)) for terminal in _near(session)
+    ]
     if rows:
-        yield "Payment", table(["", "", ""], rows)
+        yield _("Payment"), table(["", "", ""], rows)
+
+
+def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
+    """What terminals show for it now, and where to find what they showed before."""
+    if not request.user.has_perm("payments.view_priceevidence"):
+        return
+    standing = PriceEvidence.objects.filter(charger=charger, valid_until=None).select_related("tariff")
+    rows = [
+        (
+            row.evse_id or row.evse_uid,
+            components(row.tariff, None, row.time_zone).per_kwh,
+            row.tariff,
+            row.platform_name,
+        )
+        for row in standing.order_by("evse_uid", "platform_name")[:MOST]
+    ]
+    address = reverse("admin:payments_priceevidence_changelist", query={"place": charger.identity})
+    history = format_html(
+        '<p class="mt-3"><a class="text-link" href="{}">{}</a></p>', address, _("What did a driver see?")
+    )
+    shown = table(["EVSE", _("Per kWh"), _("Tariff"), _("Platform")], rows) if rows else _("None.")
+    yield _("Prices at terminals now"), format_html("{}{}", shown, history)
 
 
 def _near(session: ChargingSession) -> QuerySet[Terminal]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from chargers.models import ChargingSession
 from infrastructure import access
@@ -14,6 +15,7 @@ from payments.models import Invoice, PaymentIssue, Terminal
 from payments.services.drift import drift_of
 from payments.services.invoices import paying_platform
 from payments.services.payment_states import facts_of
+from payments.services.remedies import REPAIR
 from payments.timeline import steps_of, title_of
 
 
@@ -28,7 +30,7 @@ def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel
         "steps": steps_of(facts),
         "issues": issues.filter(state=IssueState.OPEN) if request.user.has_perm("payments.view_paymentissue") else (),
     }
-    yield "Life of the payment", render_to_string("payments/timeline.html", context)
+    yield _("Life of the payment"), render_to_string("payments/timeline.html", context)
 
 
 def of_invoice(invoice: Invoice, request: HttpRequest) -> Iterable[Panel]:
@@ -43,6 +45,7 @@ def of_terminal(terminal: Terminal, request: HttpRequest) -> Iterable[Panel]:
     issue = PaymentIssue.objects.filter(
         subject=f"terminal:{terminal.pk}", kind=IssueKind.TERMINAL_DRIFT, state=IssueState.OPEN
     ).first()
-    address = reverse("admin:payments_paymentissue_do", args=[issue.pk, "repair"]) if issue else ""
-    context = {"differences": differences, "repair_url": address}
-    yield "The partner holds something else", render_to_string("payments/drift.html", context)
+    may_repair = issue is not None and request.user.has_perm(REPAIR.permission)
+    address = reverse("admin:payments_paymentissue_do", args=[issue.pk, "repair"]) if issue and may_repair else ""
+    context = {"differences": differences, "repair_url": address, "is_sent": issue is None}
+    yield _("The partner holds something else"), render_to_string("payments/drift.html", context)

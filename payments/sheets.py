@@ -1,5 +1,6 @@
 """An invoice as the driver reads it: every value as text in the driver's language, times in the area's time zone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -105,6 +106,11 @@ def sheet_of(invoice: Invoice, language: str = DEFAULT, addendum: Addendum | Non
         return _sheet(invoice, LANGUAGES[language], addendum or addendum_of(invoice))
 
 
+def seller_zone(invoice: Invoice) -> ZoneInfo:
+    """Of the days on which invoices and credit notes are issued; what happened at the charger has the area's times."""
+    return ZoneInfo(invoice.seller["time_zone"])
+
+
 def _sheet(invoice: Invoice, texts: Texts, addendum: Addendum) -> Sheet:
     zone = ZoneInfo(invoice.cdr.session.time_zone)
     start, end = invoice.cdr.start_date_time.astimezone(zone), invoice.cdr.end_date_time.astimezone(zone)
@@ -114,7 +120,7 @@ def _sheet(invoice: Invoice, texts: Texts, addendum: Addendum) -> Sheet:
         title=texts.credit_note if invoice.is_credit_note else texts.invoice,
         number=invoice.number,
         reference=invoice.authorization_reference,
-        issued=_day(invoice.issued_at.astimezone(zone), texts),
+        issued=_day(invoice.issued_at.astimezone(seller_zone(invoice)), texts),
         currency=invoice.currency,
         total=number(money(invoice.total_gross, invoice.currency)),
         seller=invoice.seller,
@@ -126,11 +132,11 @@ def _sheet(invoice: Invoice, texts: Texts, addendum: Addendum) -> Sheet:
         stop_reason="" if invoice.is_credit_note else stopped,
         reason=invoice.stop_reason if invoice.is_credit_note else "",
         rows=[_row(line, invoice.currency, texts) for line in invoice.lines],
-        vat_rows=[_vat_row(entry, texts) for entry in invoice.vat_totals],
+        vat_rows=list(_vat_rows(invoice, texts)),
         preauthorised="" if invoice.preauthorised is None else amount(invoice.preauthorised, invoice.currency, texts),
         captured=_captured(addendum, texts),
         payment=_payment(invoice, addendum, texts),
-        notices=list(_notices(invoice, addendum, zone, texts)),
+        notices=list(_notices(invoice, addendum, texts)),
         eft_data=addendum.eft_data,
         enriched=_moment(addendum.enriched_at.astimezone(zone), texts) if addendum.enriched_at else "",
         is_waiting=_is_waiting(invoice, addendum),
@@ -164,12 +170,12 @@ def _payment(invoice: Invoice, addendum: Addendum, texts: Texts) -> Payment:
     return Payment("pending", texts.pending, texts.pending_text)
 
 
-def _notices(invoice: Invoice, addendum: Addendum, zone: ZoneInfo, texts: Texts) -> list[str]:
+def _notices(invoice: Invoice, addendum: Addendum, texts: Texts) -> list[str]:
     notices = []
     if invoice.credits is not None:
         notices.append(texts.credits_invoice.format(number=invoice.credits.number))
     if addendum.credit_note and addendum.credited_at:
-        day = _day(addendum.credited_at.astimezone(zone), texts)
+        day = _day(addendum.credited_at.astimezone(seller_zone(invoice)), texts)
         notices.append(texts.credited_by.format(number=addendum.credit_note, date=day))
     if invoice.replaces is not None:
         notices.append(texts.replaces.format(number=invoice.replaces.number))
@@ -200,6 +206,15 @@ def _row(line: Json, currency: str, texts: Texts) -> Row:
         return Row(text, "", vat, gross)
     detail = f"{number(line['quantity'])} {line['unit']} × {number(line['unit_price'])} {currency}/{line['unit']}"
     return Row(text, detail, vat, gross)
+
+
+def _vat_rows(invoice: Invoice, texts: Texts) -> Iterator[VatRow]:
+    """One per rate, and their sum where there are several."""
+    for entry in invoice.vat_totals:
+        yield _vat_row(entry, texts)
+    if len(invoice.vat_totals) > 1:
+        amounts = (invoice.total_net, invoice.total_gross - invoice.total_net, invoice.total_gross)
+        yield VatRow(texts.sum, *(texts.style.number(money(value, invoice.currency)) for value in amounts))
 
 
 def _vat_row(entry: Json, texts: Texts) -> VatRow:

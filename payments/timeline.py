@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from chargers.choices import SessionStatus, StopReason
+from infrastructure.sentences import said
 from payments.choices import PaymentState
 from payments.models import FinancialAdviceConfirmation
 from payments.services.payment_states import Facts, captured_by, is_paid_at_terminal, state_of
@@ -11,25 +15,25 @@ from payments.sheets import amount
 from roaming.models import Push
 
 TITLES = {
-    PaymentState.UNKNOWN: "Reference unknown",
-    PaymentState.REQUESTED: "Asked for, the charger has not answered yet",
-    PaymentState.STARTED: "Started, waiting for the cable",
-    PaymentState.CHARGING: "Charging",
-    PaymentState.STOPPED: "Stopped, the partner has not yet confirmed the CDR",
-    PaymentState.REPORTED: "CDR confirmed, the capture is awaited",
-    PaymentState.CAPTURED: "Captured",
-    PaymentState.PARTLY_CAPTURED: "Partly captured",
-    PaymentState.NOT_CAPTURED: "Not captured",
-    PaymentState.NOTHING_TO_PAY: "Over, nothing to pay",
-    PaymentState.RELEASED: "Given up, nothing charged",
-    PaymentState.CREDITED: "Credited",
+    PaymentState.UNKNOWN: gettext_lazy("Reference unknown"),
+    PaymentState.REQUESTED: gettext_lazy("Asked for, the charger has not answered yet"),
+    PaymentState.STARTED: gettext_lazy("Started, waiting for the cable"),
+    PaymentState.CHARGING: _("Charging"),
+    PaymentState.STOPPED: gettext_lazy("Stopped, the partner has not yet confirmed the CDR"),
+    PaymentState.REPORTED: gettext_lazy("CDR confirmed, the capture is awaited"),
+    PaymentState.CAPTURED: gettext_lazy("Captured"),
+    PaymentState.PARTLY_CAPTURED: gettext_lazy("Partly captured"),
+    PaymentState.NOT_CAPTURED: gettext_lazy("Not captured"),
+    PaymentState.NOTHING_TO_PAY: gettext_lazy("Over, nothing to pay"),
+    PaymentState.RELEASED: gettext_lazy("Given up, nothing charged"),
+    PaymentState.CREDITED: gettext_lazy("Credited"),
 }
 _STOPPED_BY = {
-    StopReason.DRIVER: "by the driver",
-    StopReason.PARTNER: "at the terminal or in the partner's app",
-    StopReason.LIMIT: "by us, at the pre-authorised amount",
-    StopReason.STAFF: "by our staff",
-    StopReason.CHARGER: "by the charger, or for want of its word",
+    StopReason.DRIVER: gettext_lazy("by the driver"),
+    StopReason.PARTNER: gettext_lazy("at the terminal or in the partner's app"),
+    StopReason.LIMIT: gettext_lazy("by us, at the pre-authorised amount"),
+    StopReason.STAFF: gettext_lazy("by our staff"),
+    StopReason.CHARGER: gettext_lazy("by the charger, or for want of its word"),
 }
 
 
@@ -48,7 +52,7 @@ def steps_of(facts: Facts) -> list[Step]:
     steps = [_started(facts)]
     if session.status == SessionStatus.INVALID:
         return [*steps, _released(facts)]
-    steps.append(Step("Charging", f"{session.kwh:.3f} kWh", session.started_at, _tone(session.started_at)))
+    steps.append(Step(_("Charging"), f"{session.kwh:.3f} kWh", session.started_at, _tone(session.started_at)))
     steps.append(_stopped(facts))
     if not is_paid_at_terminal(facts):
         return [*steps, *_cdrs(facts)]
@@ -56,7 +60,7 @@ def steps_of(facts: Facts) -> list[Step]:
 
 
 def title_of(facts: Facts) -> str:
-    return TITLES[state_of(facts)]
+    return str(TITLES[state_of(facts)])
 
 
 def _tone(at: datetime | None, otherwise: str = "waiting") -> str:
@@ -65,65 +69,78 @@ def _tone(at: datetime | None, otherwise: str = "waiting") -> str:
 
 def _started(facts: Facts) -> Step:
     session, limit = facts.session, facts.session.limit
-    text = f"{amount(limit, session.currency)} pre-authorised" if limit is not None else ""
+    text = ""
+    if limit is not None:
+        text = _("%(amount)s pre-authorised") % {"amount": amount(limit, session.currency)}
     if facts.start is not None and facts.start.result and not session.accepted_at and not session.started_at:
-        return Step("Start refused", facts.start.get_result_display(), facts.start.finished_at, "problem")
+        return Step(_("Start refused"), facts.start.get_result_display(), facts.start.finished_at, "problem")
     at = session.accepted_at or session.started_at
-    return Step("Start accepted" if at else "Start asked for", text, at or session.created_at, _tone(at))
+    return Step(_("Start accepted") if at else _("Start asked for"), text, at or session.created_at, _tone(at))
 
 
 def _released(facts: Facts) -> Step:
     told = facts.session_document
     if told is None:
-        return Step("Given up", "The partner was told with the result of its command.", None, "done")
+        return Step(_("Given up"), _("The partner was told with the result of its command."), None, "done")
     if told.acknowledged_at and told.acknowledged == told.body:
-        return Step("Given up", "The partner knows and releases the money.", told.acknowledged_at, "done")
-    return Step("Given up", "The partner has not confirmed it yet.", facts.session.last_updated, "problem")
+        return Step(_("Given up"), _("The partner knows and releases the money."), told.acknowledged_at, "done")
+    return Step(_("Given up"), _("The partner has not confirmed it yet."), facts.session.last_updated, "problem")
 
 
 def _stopped(facts: Facts) -> Step:
     session = facts.session
     if session.ended_at is None:
         asked = _STOPPED_BY.get(session.stop_requested_by)  # type: ignore[call-overload]
-        text = f"asked for {asked}" if asked else ""
-        return Step("Stop", text, session.stop_requested_at, "waiting" if asked else "open")
+        text = _("asked for %(by)s") % {"by": asked} if asked else ""
+        return Step(_("Stop"), text, session.stop_requested_at, "waiting" if asked else "open")
     text = _STOPPED_BY.get(session.stop_reason, "")  # type: ignore[call-overload]
-    return Step("Stopped", text, session.ended_at, "done")
+    return Step(_("Stopped"), text, session.ended_at, "done")
 
 
 def _invoiced(facts: Facts) -> list[Step]:
     invoice = facts.invoice
     if invoice is not None:
         text = f"{invoice.number}, {amount(invoice.total_gross, invoice.currency)}"
-        return [Step("Invoiced", text, invoice.issued_at, "done")]
+        return [Step(_("Invoiced"), text, invoice.issued_at, "done")]
     if facts.cdrs:
-        return [Step("No invoice of ours", "The partner makes it.", None, "done")]
-    return [Step("Invoice", "", None, "open")]
+        return [Step(_("No invoice of ours"), _("The partner makes it."), None, "done")]
+    return [Step(_("Invoice"), "", None, "open")]
 
 
 def _cdrs(facts: Facts) -> list[Step]:
     if not facts.cdrs:
-        return [Step("CDR", "", None, "open")]
+        return [Step(_("CDR"), "", None, "open")]
     return [_cdr(facts, index) for index in range(len(facts.cdrs))]
 
 
 def _cdr(facts: Facts, index: int) -> Step:
     cdr = facts.cdrs[index]
-    name = "Credit CDR" if cdr.is_credit else "Corrected CDR" if index else "CDR"
+    name = _("Credit CDR") if cdr.is_credit else _("Corrected CDR") if index else _("CDR")
     cost = amount(cdr.total_cost_incl_vat, cdr.currency)
+    if cdr.retail_total_incl_vat is not None:
+        price = amount(cdr.retail_total_incl_vat, cdr.currency)
+        cost = _("%(cost)s, the driver's price is %(price)s") % {"cost": cost, "price": price}
     document = facts.documents.get(cdr.pk)
     if document is None:
         is_due = facts.platform is not None
-        return Step(f"{name} written", cost, cdr.created_at, "waiting" if is_due else "done")
+        return Step(_("%(cdr)s written") % {"cdr": name}, cost, cdr.created_at, "waiting" if is_due else "done")
     if document.acknowledged_at:
-        return Step(f"{name} sent and confirmed", cost, document.acknowledged_at, "done")
+        return Step(_("%(cdr)s sent and confirmed") % {"cdr": name}, cost, document.acknowledged_at, "done")
     push = facts.pushes.get(document.path)
     trouble = _trouble(push)
-    return Step(f"{name} not confirmed yet", trouble or cost, cdr.created_at, "problem" if trouble else "waiting")
+    return Step(
+        _("%(cdr)s not confirmed yet") % {"cdr": name},
+        trouble or cost,
+        cdr.created_at,
+        "problem" if trouble else "waiting",
+    )
 
 
 def _trouble(push: Push | None) -> str:
-    return f"tried {push.attempts} times: {push.last_error}" if push and push.last_error else ""
+    if push is None or not push.last_error:
+        return ""
+    told = ngettext("tried %(n)s time: %(error)s", "tried %(n)s times: %(error)s", push.attempts)
+    return told % {"n": push.attempts, "error": said(push.last_error)}
 
 
 def _captures(facts: Facts) -> list[Step]:
@@ -131,7 +148,7 @@ def _captures(facts: Facts) -> list[Step]:
         return [_capture(advice) for advice in facts.advices]
     if not facts.cdrs or facts.invoice is None or not facts.due:
         return []
-    return [Step("Captured", "The financial advice is awaited.", None, "waiting")]
+    return [Step(_("Captured"), _("The financial advice is awaited."), None, "waiting")]
 
 
 def _capture(advice: FinancialAdviceConfirmation) -> Step:
@@ -139,4 +156,6 @@ def _capture(advice: FinancialAdviceConfirmation) -> Step:
     text = amount(captured_by(advice), advice.currency)
     if advice.capture_status_message:
         text += f", {advice.capture_status_message}"
-    return Step(f"Capture: {advice.get_capture_status_code_display()}", text, advice.last_updated, tone)
+    return Step(
+        _("Capture: %(status)s") % {"status": advice.get_capture_status_code_display()}, text, advice.last_updated, tone
+    )

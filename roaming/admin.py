@@ -5,12 +5,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
-from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin
+from chargers.admin_actions import Pages
+from infrastructure.admin_base import PanelsFirst, ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin, ShownMixin
 from infrastructure.admin_display import display
+from infrastructure.admin_filters import TimeFilter
 from roaming import admin_messages, admin_pulls, admin_tokens  # noqa: F401 - register themselves
 from roaming.admin_actions import ConnectionActions, is_theirs
 from roaming.admin_circuit import CircuitActions
@@ -43,6 +48,9 @@ OF_THE_CONNECTION = [
     "url",
     "expected_country_code",
     "expected_party_id",
+    "retail_factor",
+    "retail_surcharge",
+    "retail_surcharge_vat",
     "token_prefix",
     "initiation",
     "encode_token",
@@ -68,19 +76,23 @@ class RoamingProfileAdmin(ServiceAdmin):
     autocomplete_fields = ["operators"]
     fieldsets = [
         (None, {"fields": ["name", "code", "protocol"]}),
-        ("In roaming", {"fields": ["country_code", "party_id", "operators"]}),
+        (_("In roaming"), {"fields": ["country_code", "party_id", "operators"]}),
     ]
 
-    @display(description="operators")
+    @display(description=_("operators"))
     def operator_names(self, profile: RoamingProfile) -> str:
-        return ", ".join(operator.name for operator in profile.operators.all()) or "none yet"
+        return ", ".join(operator.name for operator in profile.operators.all()) or gettext("none yet")
 
 
-class ReadOnlyInline(TabularInline):
+class ReadOnlyInline(ShownMixin, TabularInline):
     """What the partner said of itself during the handshake."""
 
     extra = 0
     can_delete = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        columns = self._columns()
+        return [columns.get(name, name) for name in self.fields or ()]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -92,19 +104,20 @@ class ReadOnlyInline(TabularInline):
 class PlatformRoleInline(ReadOnlyInline):
     model = PlatformRole
     fields = ["role", "country_code", "party_id", "business_name"]
-    verbose_name_plural = "parties behind this platform"
+    verbose_name_plural = _("parties behind this platform")
 
 
 class PlatformEndpointInline(ReadOnlyInline):
     model = PlatformEndpoint
     fields = ["identifier", "role", "url"]
-    verbose_name_plural = "what the partner offers"
+    verbose_name_plural = _("what the partner offers")
 
 
 @admin.register(RoamingPlatform)
-class RoamingPlatformAdmin(PricePage, CircuitActions, ConnectionActions, ServiceAdmin):
+class RoamingPlatformAdmin(PanelsFirst, PricePage, CircuitActions, ConnectionActions, ServiceAdmin):
     form = PlatformForm
     seen_through = "profiles"
+    sentences = ("party_warning", "last_error")
     needs_site = False
     actions_detail = [*ConnectionActions.actions_detail, "try_now", "which_price"]
     list_display = ["name", "type", "country", "state_label", "delivery", "registered_at", "last_error"]
@@ -125,24 +138,38 @@ class RoamingPlatformAdmin(PricePage, CircuitActions, ConnectionActions, Service
         "last_error_at",
     ]
     fieldsets = [
-        ("Partner", {"fields": ["name", "code", "type", "country", "url"]}),
-        ("Who we expect", {"fields": ["expected_country_code", "expected_party_id", "token_prefix"]}),
-        ("Profiles and tariffs", {"fields": ["profiles", "tariffs"]}),
-        ("Connection initiation", {"fields": ["initiation"]}),
+        (_("Partner"), {"fields": ["name", "code", "type", "country", "url"]}),
+        (_("Who we expect"), {"fields": ["expected_country_code", "expected_party_id", "token_prefix"]}),
+        (_("Profiles and tariffs"), {"fields": ["profiles", "tariffs"]}),
         (
-            "Credentials exchange",
+            _("Driver's price"),
             {
-                "description": "We initiate: enter the partner's token, save, and choose “Register credentials” "
-                "under “Connection” above. The partner initiates: choose “Generate token” there, and give the "
-                "partner the token and our versions URL.",
+                "classes": ["collapse"],
+                "description": _(
+                    "For a payment terminal provider that gets only a wholesale tariff: the tariff is what it owes us, "
+                    "and its drivers pay the tariff times the factor plus the surcharge. Price texts, the amount "
+                    "blocked on the card, the stop in time and our invoices follow the driver's price."
+                ),
+                "fields": ["retail_factor", "retail_surcharge", "retail_surcharge_vat"],
+            },
+        ),
+        (_("Connection initiation"), {"fields": ["initiation"]}),
+        (
+            _("Credentials exchange"),
+            {
+                "description": _(
+                    "We initiate: enter the partner's token, save, and choose “Register credentials” "
+                    "under “Connection” above. The partner initiates: choose “Generate token” there, and give the "
+                    "partner the token and our versions URL."
+                ),
                 "fields": ["partner_token", "our_versions_url", "encode_token"],
             },
         ),
         (
-            "State",
+            _("State"),
             {"fields": ["state", "ocpi_version", "registered_at", "party_warning", "last_error", "last_error_at"]},
         ),
-        ("Delivery", {"fields": ["delivery", "delivery_in_words"]}),
+        (_("Delivery"), {"fields": ["delivery", "delivery_in_words"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
@@ -161,11 +188,11 @@ class RoamingPlatformAdmin(PricePage, CircuitActions, ConnectionActions, Service
             for title, options in fieldsets
         ]
 
-    @display(description="state", label=STATE_COLOURS, ordering="state")
+    @display(description=_("state"), label=STATE_COLOURS, ordering="state")
     def state_label(self, platform: RoamingPlatform) -> tuple[str, str]:
         return platform.state, platform.get_state_display()
 
-    @display(description="our versions URL")
+    @display(description=_("our versions URL"))
     def our_versions_url(self, platform: RoamingPlatform) -> str:
         return f"{settings.PUBLIC_URL}/ocpi/versions"
 
@@ -179,12 +206,14 @@ class RoamingPlatformAdmin(PricePage, CircuitActions, ConnectionActions, Service
 class PushAttemptInline(ReadOnlyInline):
     model = PushAttempt
     hide_title = True
+    sentences = ("error",)
     fields = ["number", "started_at", "duration_ms", "method", "url", "http_status", "error", "correlation_id"]
-    verbose_name_plural = "attempts"
+    verbose_name_plural = _("attempts")
 
 
 @admin.register(Push)
-class PushAdmin(ReadOnlyAdmin):
+class PushAdmin(Pages, ReadOnlyAdmin):
+    sentences = ("last_error",)
     list_display = [
         "__str__",
         "method",
@@ -199,45 +228,60 @@ class PushAdmin(ReadOnlyAdmin):
     list_select_related = ["platform"]
     search_fields = ["object_id", "last_error"]
     actions = ["send_again", "discard"]
+    actions_detail = ["send_now"]
     inlines = [PushAttemptInline]
     fieldsets = [
         (None, {"fields": ["platform", "module", "object_id", "state_label", "decision", "last_error"]}),
-        ("Sending", {"fields": ["method", "url", "attempts", "not_before", "give_up_at", "sequence"]}),
-        ("Times", {"fields": ["created_at", "queued_at", "claimed_at", "finished_at"]}),
-        ("Body, if it is a fixed document", {"fields": ["body"]}),
+        (_("Sending"), {"fields": ["method", "url", "attempts", "not_before", "give_up_at", "sequence"]}),
+        (_("Times"), {"fields": ["created_at", "queued_at", "claimed_at", "finished_at"]}),
+        (_("Body, if it is a fixed document"), {"fields": ["body"]}),
     ]
 
-    @display(description="state", label=PUSH_COLOURS, ordering="state")
+    @display(description=_("state"), label=PUSH_COLOURS, ordering="state")
     def state_label(self, row: Push) -> tuple[str, str]:
         return row.state, row.get_state_display()
 
-    @display(description="decision", label={"needed": "danger"}, ordering="needs_operator")
+    @display(description=_("decision"), label={"needed": "danger"}, ordering="needs_operator")
     def decision(self, row: Push) -> tuple[str, str] | None:
-        return ("needed", "needs your decision") if row.needs_operator else None
+        return ("needed", gettext("needs your decision")) if row.needs_operator else None
 
-    def has_deliver_permission(self, request: HttpRequest) -> bool:
+    def has_deliver_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("roaming.change_push")
 
-    @action(description="Send again now", permissions=["deliver"])
+    @action(description=_("Send again now"), permissions=["deliver"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Push]) -> None:
         for row in queryset.select_related("platform"):
             push.send_again(row)
-        messages.success(request, "The newest state of what you chose is sent again now.")
+        messages.success(request, _("The newest state of what you chose is sent again now."))
 
-    @action(description="Discard", permissions=["deliver"])
+    @action(description=_("Send again now"), url_path="send-now", icon="send", permissions=["deliver"])
+    def send_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row: Push = self._object(request, object_id)
+        if request.method == "POST":
+            push.send_again(row)
+            messages.success(request, _("The newest state is sent again now."))
+            return HttpResponseRedirect(reverse("admin:roaming_push_change", args=[row.pk]))
+        explanation = _("%(platform)s is sent %(module)s %(object)s again, whatever it answered before.") % {
+            "platform": row.platform,
+            "module": row.module,
+            "object": row.object_id,
+        }
+        return self._page(request, row, str(_("Send again now")), "chargers/confirm.html", {"explanation": explanation})
+
+    @action(description=_("Discard"), permissions=["deliver"])
     def discard(self, request: HttpRequest, queryset: QuerySet[Push]) -> None:
         for row in queryset:
             push.discard(row)
-        messages.success(request, "Discarded: the platforms will not be told.")
+        messages.success(request, _("Discarded: the platforms will not be told."))
 
 
 @admin.register(Command)
 class CommandAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "platform", "response", "result", "received_at"]
-    list_filter = ["type", "response", "result", ("platform", ScopedRelatedFilter)]
+    list_filter = ["type", "response", "result", ("platform", ScopedRelatedFilter), ("received_at", TimeFilter)]
+    list_filter_submit = True
     list_select_related = ["platform"]
     search_fields = ["authorization_reference", "uid", "session__uid"]
-    date_hierarchy = "received_at"
 
 
 @admin.register(ProfileRequest)
@@ -251,6 +295,7 @@ class ProfileRequestAdmin(ReadOnlyAdmin):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
+    sentences = ("problem",)
     list_display = ["object_id", "module", "platform", "offer", "partner", "last_updated"]
     list_filter = ["module", "is_deleted", ("problem", admin.EmptyFieldListFilter), ("platform", ScopedRelatedFilter)]
     list_select_related = ["platform"]
@@ -262,30 +307,33 @@ class DocumentAdmin(ReadOnlyAdmin):
             None,
             {"fields": ["object_id", "module", "platform", "country_code", "party_id", "offer", "partner", "problem"]},
         ),
-        ("Times", {"fields": ["created_at", "last_updated", "acknowledged_at", "peer_url"]}),
-        ("As the partner may read it", {"fields": ["body"]}),
-        ("As the partner last confirmed it", {"classes": ["collapse"], "fields": ["acknowledged"]}),
+        (_("Times"), {"fields": ["created_at", "last_updated", "acknowledged_at", "peer_url"]}),
+        (_("As the partner may read it"), {"fields": ["body"]}),
+        (_("As the partner last confirmed it"), {"classes": ["collapse"], "fields": ["acknowledged"]}),
     ]
 
     @display(
-        description="state",
-        label={"withdrawn": "warning", "offered": "default", "cannot be sent": "danger", "change not sent": "danger"},
+        description=_("state"),
+        label={"withdrawn": "warning", "offered": "default", "unsendable": "danger", "unsent": "danger"},
         ordering="is_deleted",
     )
-    def offer(self, document: Document) -> str:
+    def offer(self, document: Document) -> tuple[str, str]:
+        if document.problem and document.is_deleted:
+            return "unsendable", gettext("cannot be sent")
         if document.problem:
-            return "cannot be sent" if document.is_deleted else "change not sent"
-        return "withdrawn" if document.is_deleted else "offered"
+            return "unsent", gettext("change not sent")
+        return ("withdrawn", gettext("withdrawn")) if document.is_deleted else ("offered", gettext("offered"))
 
-    @action(description="Check and send again", permissions=["send"])
+    @action(description=_("Check and send again"), permissions=["send"])
     def render_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         for document in queryset:
             documents.render_again(document)
-        messages.success(request, "What you chose is made anew; what is sound now goes out within seconds.")
+        messages.success(request, _("What you chose is made anew; what is sound now goes out within seconds."))
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("roaming.change_document")
 
-    @display(description="partner", label={"up to date": "success", "not yet told": "warning"})
-    def partner(self, document: Document) -> str:
-        return "up to date" if document.acknowledged == document.body else "not yet told"
+    @display(description=_("partner"), label={"told": "success", "waiting": "warning"})
+    def partner(self, document: Document) -> tuple[str, str]:
+        is_told = document.acknowledged == document.body
+        return ("told", gettext("up to date")) if is_told else ("waiting", gettext("not yet told"))

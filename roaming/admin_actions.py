@@ -8,9 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from infrastructure import access
+from infrastructure import access, acts
 from roaming.models import RoamingPlatform
 from roaming.services import credentials, tokens
 
@@ -27,7 +29,7 @@ class ConnectionActions:
 
     actions_detail: list[Any] = [
         {
-            "title": "Connection",
+            "title": _("Connection"),
             "icon": "link",
             "items": ["register", "update", "invalidate", "generate_token"],
         }
@@ -35,44 +37,50 @@ class ConnectionActions:
     admin_site: Any
     get_object: Callable[..., Any]
 
-    @action(description="Register credentials", url_path="register", permissions=[PERMISSION])
+    @action(description=_("Register credentials"), url_path="register", permissions=[PERMISSION])
     def register(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        explanation = (
+        explanation = gettext(
             "We call the partner's versions URL with the token that it gave us, make it a token of ours and "
             "exchange credentials. Afterwards areas and tariffs are sent to it."
         )
-        return self._handshake(request, object_id, "Register credentials", explanation, credentials.register)
+        return self._handshake(request, object_id, gettext("Register credentials"), explanation, credentials.register)
 
-    @action(description="Update credentials", url_path="update", permissions=[PERMISSION])
+    @action(description=_("Update credentials"), url_path="update", permissions=[PERMISSION])
     def update(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        explanation = (
+        explanation = gettext(
             "Both sides get new tokens, and each reads again what the other offers. "
             "Charging sessions go on undisturbed."
         )
-        return self._handshake(request, object_id, "Update credentials", explanation, credentials.update)
+        return self._handshake(request, object_id, gettext("Update credentials"), explanation, credentials.update)
 
-    @action(description="Invalidate credentials", url_path="invalidate", permissions=[PERMISSION])
+    @action(description=_("Invalidate credentials"), url_path="invalidate", permissions=[PERMISSION])
     def invalidate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        explanation = (
+        explanation = gettext(
             "Ends the connection: the partner can no longer see our areas, start sessions or get their CDRs. "
             "To connect again, a new token must be handed over."
         )
-        return self._handshake(request, object_id, "Invalidate credentials", explanation, credentials.invalidate)
+        return self._handshake(
+            request, object_id, gettext("Invalidate credentials"), explanation, credentials.invalidate
+        )
 
-    @action(description="Generate token", url_path="generate-token", permissions=[PERMISSION])
+    @action(description=_("Generate token"), url_path="generate-token", permissions=[PERMISSION])
     def generate_token(self, request: HttpRequest, object_id: str) -> HttpResponse:
         platform = self._platform(request, object_id)
         context: dict[str, Any] = {
-            "explanation": "Makes the token with which the partner registers at ours. One made before and not "
-            "yet used becomes invalid."
+            "explanation": gettext(
+                "Makes the token with which the partner registers at ours. One made before and not "
+                "yet used becomes invalid."
+            )
         }
         if request.method == "POST":
             try:
                 context["token"] = tokens.generate_registration_token(platform)
                 context["versions_url"] = f"{settings.PUBLIC_URL}/ocpi/versions"
+                acts.tell(request, gettext("A token was made."))
             except tokens.TokenRefused as error:
                 context["error"] = str(error)
-        return self._page(request, platform, "Generate token", context)
+                acts.tell(request, str(error))
+        return self._page(request, platform, gettext("Generate token"), context)
 
     def _handshake(
         self,
@@ -85,7 +93,8 @@ class ConnectionActions:
         platform = self._platform(request, object_id)
         context: dict[str, Any] = {"explanation": explanation}
         if request.method == "POST":
-            context["report"] = run(platform)
+            report = context["report"] = run(platform)
+            acts.tell(request, report.error or report.steps[-1].text)
         return self._page(request, platform, title, context)
 
     def _platform(self, request: HttpRequest, object_id: str) -> RoamingPlatform:
@@ -94,7 +103,7 @@ class ConnectionActions:
         if platform is None:
             raise Http404
         if not is_theirs(request, platform):
-            raise PermissionDenied("This partner also serves operators that you do not work for.")
+            raise PermissionDenied(_("This partner also serves operators that you do not work for."))
         return platform
 
     def _page(

@@ -7,9 +7,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from infrastructure.admin_display import display
+from infrastructure.sentences import said
 from roaming.admin_actions import PERMISSION
 from roaming.models import Circuit, RoamingPlatform
 from roaming.services import push
@@ -27,43 +30,45 @@ class CircuitActions:
 
     _platform: Any
 
-    @display(description="delivery", label=COLOURS)
-    def delivery(self, platform: RoamingPlatform) -> str | None:
+    @display(description=_("delivery"), label=COLOURS)
+    def delivery(self, platform: RoamingPlatform) -> tuple[str, str] | None:
         circuit = circuit_of(platform)
         if not platform.is_registered:
             return None
         if circuit is None or not circuit.failures:
-            return "reachable"
+            return "reachable", gettext("reachable")
         if circuit.opened_at:
-            return "stopped"
-        return "waiting" if circuit.probe_at else "failing"
+            return "stopped", gettext("stopped")
+        return ("waiting", gettext("waiting")) if circuit.probe_at else ("failing", gettext("failing"))
 
-    @display(description="in words")
+    @display(description=_("in words"))
     def delivery_in_words(self, platform: RoamingPlatform) -> str:
         circuit = circuit_of(platform)
         if circuit is None or not circuit.failures:
-            return "Messages go out at once."
-        times = "once" if circuit.failures == 1 else f"{circuit.failures} times in a row"
-        said = f"It failed {times}, last: {circuit.last_error}"
+            return gettext("Messages go out at once.")
+        text = ngettext(
+            "It failed once, last: %(error)s", "It failed %(times)d times in a row, last: %(error)s", circuit.failures
+        ) % {"times": circuit.failures, "error": said(circuit.last_error)}
         if circuit.probe_at is None:
-            return said
+            return text
         at = localize(timezone.localtime(circuit.probe_at))
-        when = f"The next attempt is at {at}; nothing is sent before. “Try now” does it at once."
-        return f"{when} {said}"
+        when = gettext("The next attempt is at %(time)s; nothing is sent before. “Try now” does it at once.")
+        when = when % {"time": at}
+        return f"{when} {text}"
 
-    @action(description="Try now", url_path="try-now", icon="bolt", permissions=[PERMISSION])
+    @action(description=_("Try now"), url_path="try-now", icon="bolt", permissions=[PERMISSION])
     def try_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A GET only asks: links may be followed by machines."""
         platform = self._platform(request, object_id)
         if request.method != "POST":
-            explanation = (
+            explanation = gettext(
                 "After several failures in a row we leave a partner alone and try again now and then. This tries at "
                 "once; if the partner answers, all that waits goes out."
             )
-            page: HttpResponse = self._page(request, platform, "Try now", {"explanation": explanation})  # type: ignore[attr-defined]
+            page: HttpResponse = self._page(request, platform, gettext("Try now"), {"explanation": explanation})  # type: ignore[attr-defined]
             return page
         if push.try_now(platform):
-            messages.success(request, "It is tried now; reload this page to see how it went.")
+            messages.success(request, _("It is tried now; reload this page to see how it went."))
         else:
-            messages.info(request, "Nothing is held back for this partner: messages go out at once.")
+            messages.info(request, _("Nothing is held back for this partner: messages go out at once."))
         return HttpResponseRedirect(reverse("admin:roaming_roamingplatform_change", args=[platform.pk]))

@@ -5,10 +5,12 @@ from typing import Any
 
 from django import forms
 from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from infrastructure.admin_forms import ServiceForm
 from infrastructure.models import Operator
+from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform, RoamingProfile
 from roaming.services import assignments, tokens
 from tariffs.models import RoamingTariff
@@ -24,12 +26,14 @@ def _with_hidden(form: Any, name: str, chosen: Iterable[Model]) -> list[Any]:
 
 class PlatformForm(ServiceForm):
     partner_token = forms.CharField(
-        label="Partner's token",
+        label=_("Partner's token"),
         required=False,
         max_length=tokens.TOKEN_LENGTH,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-        help_text="The registration token that the partner gave us, if we initiate. It is stored encrypted and "
-        "never shown again; empty keeps the one stored.",
+        help_text=_(
+            "The registration token that the partner gave us, if we initiate. It is stored encrypted and "
+            "never shown again; empty keeps the one stored."
+        ),
     )
 
     class Meta:
@@ -49,6 +53,18 @@ class PlatformForm(ServiceForm):
         profiles = _with_hidden(self, "profiles", self.cleaned_data["profiles"].prefetch_related("operators"))
         assignments.check_profiles(profiles)
         return profiles
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        # Not in the form for who may not change it.
+        platform_type = cleaned.get("type", self.instance.type)
+        factor, surcharge = cleaned.get("retail_factor", 1), cleaned.get("retail_surcharge", 0)
+        if platform_type != PlatformType.PTP and (factor != 1 or surcharge):
+            self.add_error(
+                "retail_surcharge" if factor == 1 else "retail_factor",
+                _("Only drivers at payment terminals pay a price of ours: leave the factor 1 and the surcharge 0."),
+            )
+        return cleaned
 
     def clean_tariffs(self) -> list[RoamingTariff]:
         tariffs = list(self.cleaned_data["tariffs"])

@@ -9,12 +9,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.paginator import InfinitePaginator
 
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
 from infrastructure.admin_display import display
 from infrastructure.admin_filters import TimeFilter
+from infrastructure.sentences import said
 from roaming.models import Message
 from roaming.ocpi.exchange import MODULES, VERSIONS
 
@@ -25,11 +29,11 @@ DIRECTION_COLOURS = {"IN": "info", "OUT": "warning"}
 class ModuleFilter(admin.SimpleListFilter):
     """Named here: asking the table which modules occur in it would read all of it."""
 
-    title = "module"
+    title = _("module")
     parameter_name = "module"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in sorted({*MODULES, VERSIONS})] + [("-", "none")]
+        return [(name, name) for name in sorted({*MODULES, VERSIONS})] + [("-", gettext("none"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         value = self.value()
@@ -40,6 +44,7 @@ class ModuleFilter(admin.SimpleListFilter):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
+    sentences = ("error",)
     """Pages without a total: counting a million rows takes longer than reading the newest fifty."""
 
     list_display = [
@@ -64,7 +69,7 @@ class MessageAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ["platform"]
     search_fields = ["object_id", "authorization_reference", "correlation_id", "request_id"]
-    search_help_text = "Object, authorization reference, X-Correlation-ID or X-Request-ID, whole or in part."
+    search_help_text = _("Object, authorization reference, X-Correlation-ID or X-Request-ID, whole or in part.")
     show_full_result_count = False
     paginator = InfinitePaginator
     fieldsets = [
@@ -84,9 +89,9 @@ class MessageAdmin(ReadOnlyAdmin):
                 ]
             },
         ),
-        ("Outcome", {"fields": ["is_ok", "http_status", "status_code", "error"]}),
-        ("Ids", {"fields": ["correlation_id", "request_id"]}),
-        ("Bodies", {"fields": ["request_text", "response_text"]}),
+        (_("Outcome"), {"fields": ["is_ok", "http_status", "status_code", "error"]}),
+        (_("Ids"), {"fields": ["correlation_id", "request_id"]}),
+        (_("Bodies"), {"fields": ["request_text", "response_text"]}),
     ]
     readonly_fields = ["exact_time", "request_text", "response_text"]
 
@@ -96,44 +101,48 @@ class MessageAdmin(ReadOnlyAdmin):
             return queryset.defer("request_body", "response_body")
         return queryset
 
-    @display(description="direction", label=DIRECTION_COLOURS, ordering="direction")
+    @display(description=_("direction"), label=DIRECTION_COLOURS, ordering="direction")
     def direction_label(self, message: Message) -> tuple[str, str]:
         return message.direction, message.get_direction_display()
 
-    @display(description="time (UTC)", ordering="started_at")
+    @display(description=_("time (UTC)"), ordering="started_at")
     def exact_time(self, message: Message) -> str:
         return f"{message.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
-    @display(description="HTTP, OCPI")
+    @display(description=_("HTTP, OCPI"))
     def answer(self, message: Message) -> str:
-        return ", ".join(str(code) for code in (message.http_status, message.status_code) if code) or "none"
+        return ", ".join(str(code) for code in (message.http_status, message.status_code) if code) or gettext("none")
 
-    @display(description="outcome", label=OUTCOME_COLOURS)
-    def outcome(self, message: Message) -> str:
-        return "ok" if message.is_ok else "failed"
+    @display(description=_("outcome"), label=OUTCOME_COLOURS)
+    def outcome(self, message: Message) -> tuple[str, str]:
+        return ("ok", gettext("ok")) if message.is_ok else ("failed", gettext("failed"))
 
-    @display(description="error")
+    @display(description=_("error"))
     def short_error(self, message: Message) -> str:
-        return message.error if len(message.error) <= 80 else f"{message.error[:79]}…"
+        return Truncator(said(message.error)).chars(80)
 
-    @display(description="request")
+    @display(description=_("request"))
     def request_text(self, message: Message) -> SafeString:
         return _shown(message.request_body, message.request_size)
 
-    @display(description="response")
+    @display(description=_("response"))
     def response_text(self, message: Message) -> SafeString:
         return _shown(message.response_body, message.response_size)
 
 
 def _shown(body: str, size: int) -> SafeString:
     if not size:
-        return format_html("<em>{}</em>", "empty")
+        return format_html("<em>{}</em>", gettext("empty"))
     # Masking shortens, so a body that was kept whole may be smaller than what came.
     text = _pretty(body)
-    note = f"{size:,} bytes" if text is not None else f"{size:,} bytes; what follows is its beginning or not JSON"
+    note = (
+        gettext("%(size)s bytes; what follows is its beginning or not JSON")
+        if text is None
+        else gettext("%(size)s bytes")
+    )
     return format_html(
         '<p class="mb-2">{}</p><pre class="desk-json">{}</pre>',
-        note,
+        note % {"size": f"{size:,}"},
         body if text is None else text,
     )
 

@@ -4,6 +4,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from infrastructure.admin_base import ScopedRelatedFilter, ServiceAdmin
@@ -11,11 +13,12 @@ from infrastructure.admin_display import display
 from roaming.models import Pull
 from roaming.services import pulls
 
-COLOURS = {"fine": "success", "failed": "danger", "skipped some": "warning", "not yet": "info", "not offered": "info"}
+COLOURS = {"fine": "success", "failed": "danger", "skipped": "warning", "waiting": "info", "absent": "info"}
 
 
 @admin.register(Pull)
 class PullAdmin(ServiceAdmin):
+    sentences = ("last_error",)
     goes_with_parent = True
     list_display = [
         "source",
@@ -38,27 +41,27 @@ class PullAdmin(ServiceAdmin):
         """A registration creates what is needed."""
         return False
 
-    @display(description="last run", label=COLOURS)
-    def outcome(self, pull: Pull) -> str:
+    @display(description=_("last run"), label=COLOURS)
+    def outcome(self, pull: Pull) -> tuple[str, str]:
         if pull.last_run_at is None:
-            return "not yet"
+            return "waiting", gettext("not yet")
         if pull.last_error:
-            return "failed" if pull.failures else "not offered"
-        return "skipped some" if pull.last_problems else "fine"
+            return ("failed", gettext("failed")) if pull.failures else ("absent", gettext("not offered"))
+        return ("skipped", gettext("skipped some")) if pull.last_problems else ("fine", gettext("fine"))
 
-    @display(description="skipped objects")
+    @display(description=_("skipped objects"))
     def problems(self, pull: Pull) -> str:
-        return format_html_join("", "<p>{}</p>", ((problem,) for problem in pull.last_problems)) or "None."
+        return format_html_join("", "<p>{}</p>", ((problem,) for problem in pull.last_problems)) or gettext("None.")
 
-    @action(description="Fetch changes now", permissions=["change"])
+    @action(description=_("Fetch changes now"), permissions=["change"])
     def pull_changes(self, request: HttpRequest, queryset: QuerySet[Pull]) -> None:
         self._request(request, queryset, whole=False)
 
-    @action(description="Fetch everything now", permissions=["change"])
+    @action(description=_("Fetch everything now"), permissions=["change"])
     def pull_everything(self, request: HttpRequest, queryset: QuerySet[Pull]) -> None:
         self._request(request, queryset, whole=True)
 
     def _request(self, request: HttpRequest, queryset: QuerySet[Pull], *, whole: bool) -> None:
         for pull in queryset:
             pulls.request_pull(pull, whole=whole)
-        messages.success(request, "What you chose is fetched now; reload this page to see the result.")
+        messages.success(request, _("What you chose is fetched now; reload this page to see the result."))

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from chargers.models import Token
 from infrastructure import access
@@ -22,7 +23,7 @@ STATUS_COLOURS: dict[str, str] = {
 
 
 class PlatformFilter(admin.SimpleListFilter):
-    title = "platform"
+    title = _("platform")
     parameter_name = "platform"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -39,7 +40,7 @@ class TokenAdmin(ReadOnlyAdmin):
     list_display = ["masked_uid", "type", "party", "platform", "whitelist", "is_valid", "last_updated"]
     list_filter = [PlatformFilter, "type", "whitelist", "is_valid"]
     search_fields = ["=uid"]
-    search_help_text = "The card's whole number"
+    search_help_text = _("The card's whole number")
     fields = [
         "masked_uid",
         "type",
@@ -60,23 +61,23 @@ class TokenAdmin(ReadOnlyAdmin):
         name = platforms.filter(peer_id=OuterRef("peer_id")).values("name")[:1]
         return tokens.filter(peer_id__in=platforms.values("peer_id")).annotate(platform_name=Subquery(name))
 
-    @display(description="number", ordering="uid")
+    @display(description=_("number"), ordering="uid")
     def masked_uid(self, token: Token) -> str:
         return token.masked_uid
 
-    @display(description="party", ordering="party_id")
+    @display(description=_("party"), ordering="party_id")
     def party(self, token: Token) -> str:
         return f"{token.country_code}-{token.party_id}"
 
-    @display(description="platform", ordering="platform_name")
+    @display(description=_("platform"), ordering="platform_name")
     def platform(self, token: Any) -> str:
         return str(token.platform_name)
 
-    @display(description="issuer")
+    @display(description=_("issuer"))
     def issuer(self, token: Token) -> str:
         return str(token.body.get("issuer") or "")
 
-    @display(description="group")
+    @display(description=_("group"))
     def group(self, token: Token) -> str:
         return str(token.body.get("group_id") or "")
 
@@ -88,7 +89,7 @@ class ClientInfoAdmin(ReadOnlyAdmin):
     list_select_related = ["platform"]
     search_fields = ["country_code", "party_id"]
 
-    @display(description="status", label=STATUS_COLOURS, ordering="status")
+    @display(description=_("status"), label=STATUS_COLOURS, ordering="status")
     def status_label(self, client: ClientInfo) -> tuple[str, str]:
         return client.status, client.get_status_display()
 

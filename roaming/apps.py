@@ -1,21 +1,23 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class RoamingConfig(AppConfig):
     name = "roaming"
-    verbose_name = "Roaming"
+    verbose_name = _("Roaming")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chargers.models import ChargingSession
-        from infrastructure import panels
+        from chargers.models import ChargerMessage, ChargingSession, OutgoingCall
+        from infrastructure import panels, sentences
         from infrastructure.models import EVSE, Charger, Connector, Location
         from infrastructure.services import masterdata
         from roaming import panels as own_panels
         from roaming import price_panels
         from roaming.choices import InterfaceRole, Module, PlatformType
-        from roaming.models import RoamingPlatform, RoamingProfile
-        from roaming.services import assignments, driver_tokens, place_checks, profile_results, senders
+        from roaming.models import Message, RoamingPlatform, RoamingProfile
+        from roaming.sentences import SENTENCES
+        from roaming.services import assignments, driver_tokens, place_checks, prefixes, profile_results, senders
         from roaming.services.registry import Endpoint, registry
         from tariffs.models import RoamingTariff, SessionSettings
         from tariffs.services import validation
@@ -36,6 +38,7 @@ class RoamingConfig(AppConfig):
         registry.senders[Module.COMMANDS] = senders.COMMAND_RESULTS
         registry.senders[Module.CHARGINGPROFILES] = profile_results.PROFILES
         registry.add_pull_source(driver_tokens.TOKENS)
+        masterdata.on_check(RoamingPlatform, prefixes.check_prefix)
         masterdata.on_change(RoamingPlatform, assignments.platform_changed)
         masterdata.on_change(RoamingProfile, assignments.profile_changed)
         masterdata.on_delete_check(RoamingPlatform, assignments.check_deletion)
@@ -46,8 +49,11 @@ class RoamingConfig(AppConfig):
         masterdata.on_change(RoamingTariff, assignments.tariff_changed)
         masterdata.on_change(SessionSettings, assignments.settings_changed)
         validation.on_assignment_check(assignments.check_settings)
+        sentences.know(SENTENCES)
         panels.register(Location, own_panels.of_location)
         panels.register(Charger, own_panels.of_charger)
         panels.register(ChargingSession, own_panels.of_session)
+        for model in (Message, OutgoingCall, ChargerMessage):
+            panels.register(model, own_panels.of_correlated)
         panels.register(Connector, price_panels.of_connector)
         panels.register(RoamingTariff, price_panels.of_tariff)

@@ -14,6 +14,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
@@ -24,10 +27,13 @@ from infrastructure.models import Connector
 from roaming.models import RoamingPlatform
 from roaming.price_panels import TITLE, may_ask, visible_platforms
 from roaming.services.price_reasons import Candidate, Offer, PriceAnswer, explain
+from roaming.services.retail import terms_of
 from tariffs.calculator_page import YEARS
 from tariffs.models import RoamingTariff
+from tariffs.pricing import RetailTerms
 from tariffs.services.details import to_pricing
 from tariffs.services.gross_prices import amount, hours_in_words, prices_in_words
+from tariffs.services.publish import retail_texts
 
 _LOCAL = "%Y-%m-%dT%H:%M"
 
@@ -36,15 +42,16 @@ class PriceForm(forms.Form):
     """Sent by GET, so that an answer can be shared."""
 
     platform = forms.ModelChoiceField(
-        RoamingPlatform.objects.none(), label="Who asks (partner)", widget=UnfoldAdminSelectWidget()
+        RoamingPlatform.objects.none(), label=_("Who asks (partner)"), widget=UnfoldAdminSelectWidget()
     )
     connector = forms.ModelChoiceField(
         Connector.objects.none(),
+        label=_("Connector"),
         # Connectors are searched for as on the forms of the admin: there may be thousands.
         widget=AutocompleteSelect(ChargingSession._meta.get_field("connector"), admin_site),
     )
     at = WallTimeField(
-        label="When (local time of the area; empty: now)",
+        label=_("When (local time of the area; empty: now)"),
         required=False,
         input_formats=[_LOCAL],
         validators=YEARS,
@@ -77,7 +84,7 @@ class PricePage:
         own = path("price/", self.admin_site.admin_view(self.price), name="roaming_price")
         return [own, *super().get_urls()]  # type: ignore[misc]
 
-    @action(description="Prices", url_path="which-price", icon="help", permissions=["view"])
+    @action(description=_("Prices"), url_path="which-price", icon="help", permissions=["view"])
     def which_price(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('admin:roaming_price')}?{urlencode({'platform': object_id})}")
 
@@ -120,6 +127,7 @@ class Sheet:
     detail: str
     blocked: str
     text: str
+    retail: str
     offer: Offer | None
     rows: tuple[Row, ...]
     hidden: tuple[str, ...]
@@ -133,19 +141,20 @@ def _connectors(request: HttpRequest) -> QuerySet[Connector]:
 def _sheet(
     request: HttpRequest, answer: PriceAnswer, platform: RoamingPlatform, connector: Connector, at: datetime
 ) -> Sheet:
-    offer, area = answer.offer, connector.evse.charger.location
+    offer, area, terms = answer.offer, connector.evse.charger.location, terms_of(platform)
     local = at.astimezone(area.zone_info())
     return Sheet(
         platform=platform,
         connector=connector,
         connector_url=reverse("admin:infrastructure_connector_change", args=[connector.pk]),
         week_url=_week_url(offer, local) if offer else "",
-        local=f"{local:%A %d %B %Y, %H:%M} ({area.effective_time_zone})",
+        local=f"{date_format(local, 'l d F Y, H:i')} ({area.effective_time_zone})",
         is_past=(timezone.now() - at).total_seconds() > 60,
         prices=prices_in_words(offer.prices, offer.version.content["currency"]) if offer else "",
         detail=_detail_in_words(offer) if offer else "",
-        blocked=_blocked(offer) if offer else "",
-        text=_text(offer) if offer else "",
+        blocked=_blocked(offer, terms) if offer else "",
+        text=_text(offer, terms) if offer else "",
+        retail=_retail(offer, terms) if offer and terms else "",
         offer=offer,
         rows=tuple(_row(request, candidate) for candidate in answer.candidates),
         hidden=answer.hidden,
@@ -174,16 +183,28 @@ def _week_url(offer: Offer, local: datetime) -> str:
 
 def _detail_in_words(offer: Offer) -> str:
     if not offer.is_covered:
-        return "No detail of the tariff covers this moment, so charging is free."
+        return gettext("No detail of the tariff covers this moment, so charging is free.")
     if offer.detail is None:
-        return f"These are the prices of version {offer.version.number}; the details have been changed since."
-    return f"Detail with priority {offer.detail.priority}: {hours_in_words(to_pricing(offer.detail))}."
+        text = gettext("These are the prices of version %(number)d; the details have been changed since.")
+        return text % {"number": offer.version.number}
+    named = {"priority": offer.detail.priority, "hours": hours_in_words(to_pricing(offer.detail))}
+    return gettext("Detail with priority %(priority)d: %(hours)s.") % named
 
 
-def _blocked(offer: Offer) -> str:
-    return "" if offer.blocked is None else amount(offer.blocked, offer.version.content["currency"])
+def _blocked(offer: Offer, terms: RetailTerms | None) -> str:
+    if offer.blocked is None:
+        return ""
+    currency = offer.version.content["currency"]
+    return amount(terms.preauthorised(offer.blocked, currency) if terms else offer.blocked, currency)
 
 
-def _text(offer: Offer) -> str:
+def _text(offer: Offer, terms: RetailTerms | None) -> str:
     """What the driver reads, in the site's first language."""
-    return next((str(text["text"]) for text in offer.version.content["tariff_alt_text"]), "")
+    texts = retail_texts(offer.version.tariff, terms) if terms else offer.version.content["tariff_alt_text"]
+    return next((str(text["text"]) for text in texts), "")
+
+
+def _retail(offer: Offer, terms: RetailTerms) -> str:
+    words = _("This is what the partner owes us. Its drivers pay it times %(factor)s, plus %(surcharge)s once.")
+    surcharge = amount(terms.surcharge, offer.version.content["currency"])
+    return str(words % {"factor": f"{terms.factor.normalize():f}", "surcharge": surcharge})

@@ -7,6 +7,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure import access
 from infrastructure.models import Connector
@@ -14,7 +16,7 @@ from infrastructure.panels import Panel
 from roaming.models import RoamingPlatform
 from tariffs.models import RoamingTariff, SessionSettings
 
-TITLE = "Which price, and why"
+TITLE = _("Which price, and why")
 
 
 def address(**chosen: int) -> str:
@@ -40,7 +42,7 @@ def of_connector(connector: Connector, request: HttpRequest) -> Iterable[Panel]:
             (str(platform), address(platform=platform.pk, connector=connector.pk))
             for platform in visible_platforms(request)
         ]
-        yield TITLE, render_to_string("roaming/price_links.html", {"links": links})
+        yield str(TITLE), render_to_string("roaming/price_links.html", {"links": links})
 
 
 def of_tariff(tariff: RoamingTariff, request: HttpRequest) -> Iterable[Panel]:
@@ -59,4 +61,4 @@ def of_tariff(tariff: RoamingTariff, request: HttpRequest) -> Iterable[Panel]:
         ],
         "address": reverse("admin:roaming_price"),
     }
-    yield "Where it applies", render_to_string("roaming/price_places.html", context)
+    yield gettext("Where it applies"), render_to_string("roaming/price_places.html", context)

@@ -8,11 +8,14 @@ from django.contrib import admin, messages
 from django.db.models import Max, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from infrastructure import access
 from infrastructure.admin_base import ReadOnlyAdmin, ServiceAdmin, ServiceInline, ServiceStackedInline
 from infrastructure.admin_display import display
+from infrastructure.exchange.admin import ImportExportAdmin
 from infrastructure.models import Site
 from tariffs.choices import TariffStatus
 from tariffs.forms import (
@@ -25,6 +28,7 @@ from tariffs.forms import (
 from tariffs.models import RoamingTariff, SessionSettings, TariffDetail, TariffText, TariffVersion
 from tariffs.pages import TariffPages
 from tariffs.pricing import DayOfWeek
+from tariffs.resources import TariffResource
 from tariffs.services import alt_texts, outcomes, places
 from tariffs.services.details import to_pricing
 from tariffs.services.publish import current_version
@@ -40,11 +44,11 @@ class TariffDetailInline(ServiceStackedInline):
     model = TariffDetail
     formset = TariffDetailFormSet
     choice_lists = {"weekdays": DayOfWeek}
-    verbose_name_plural = "tariff details: where they overlap, the higher priority wins; uncovered time is free"
+    verbose_name_plural = _("tariff details: where they overlap, the higher priority wins; uncovered time is free")
     fieldsets = [
-        ("When", {"fields": [("priority", "recurrence"), "start", "stop", "weekdays"]}),
+        (_("When"), {"fields": [("priority", "recurrence"), "start", "stop", "weekdays"]}),
         (
-            "Prices (empty: zero)",
+            _("Prices (empty: zero)"),
             {
                 "fields": [
                     ("energy_price", "energy_vat"),
@@ -55,35 +59,36 @@ class TariffDetailInline(ServiceStackedInline):
                     ("energy_step_size", "time_step_size"),
                     "what_results",
                 ],
-                "description": "With or without VAT, as the tariff says above. Partners get net prices.",
+                "description": _("With or without VAT, as the tariff says above. Partners get net prices."),
             },
         ),
     ]
     readonly_fields = ["what_results"]
 
-    @display(description="what results")
+    @display(description=_("what results"))
     def what_results(self, detail: TariffDetail) -> str:
         if detail._state.adding:
-            return "Shown once the detail is saved."
+            return gettext("Shown once the detail is saved.")
         rows = [(outcome.name, outcome) for outcome in outcomes.outcomes(detail)]
-        return format_html_join("", "<div>{}: {}.</div>", rows) or "Everything is free."
+        return format_html_join("", "<div>{}: {}.</div>", rows) or gettext("Everything is free.")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in ("start", "stop"):
             return _zoned(db_field, wall_zone)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "weekdays":
-            field.help_text = "Days on which a window starts. Empty: every day."
+            field.help_text = _("Days on which a window starts. Empty: every day.")
         return field
 
 
 class TariffTextInline(ServiceInline):
     model = TariffText
-    verbose_name_plural = "texts that replace the generated ones"
+    verbose_name_plural = _("texts that replace the generated ones")
 
 
 @admin.register(RoamingTariff)
-class RoamingTariffAdmin(TariffPages, ServiceAdmin):
+class RoamingTariffAdmin(TariffPages, ImportExportAdmin, ServiceAdmin):
+    import_resource = export_resource = TariffResource
     list_display = ["name", "code", "state", "type", "energy_price", "blocked", "validity", "version"]
     list_filter = ["status", "type"]
     list_prefetch_related = ["details"]
@@ -94,15 +99,15 @@ class RoamingTariffAdmin(TariffPages, ServiceAdmin):
     fieldsets = [
         (None, {"fields": ["name", "code", ("status", "type"), "published"]}),
         (
-            "Amounts (including VAT)",
+            _("Amounts (including VAT)"),
             {"fields": [("currency", "preauthorisation"), ("min_price", "max_price")]},
         ),
-        ("Prices", {"fields": ["prices_include_vat"]}),
+        (_("Prices"), {"fields": ["prices_include_vat"]}),
         (
-            "Validity",
+            _("Validity"),
             {
                 "fields": ["valid_from", "valid_until"],
-                "description": "In the time zone of the site. Sessions keep the tariff they started with.",
+                "description": _("In the time zone of the site. Sessions keep the tariff they started with."),
             },
         ),
     ]
@@ -127,48 +132,48 @@ class RoamingTariffAdmin(TariffPages, ServiceAdmin):
         for sentence in outcomes.surprises(form.instance):
             messages.warning(request, sentence)
 
-    @display(description="status", ordering="status", label=STATUS_COLOURS)
+    @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
     def state(self, tariff: RoamingTariff) -> tuple[str, str]:
         return tariff.status, str(tariff.get_status_display())
 
-    @display(description="energy (gross)")
+    @display(description=_("energy (gross)"))
     def energy_price(self, tariff: RoamingTariff) -> str:
         details = [to_pricing(detail) for detail in tariff.details.all()]
         if not details:
-            return "no details yet"
-        return alt_texts.energy_price(tariff.currency, details) or "free"
+            return gettext("no details yet")
+        return alt_texts.energy_price(tariff.currency, details) or pgettext("price", "free")
 
-    @display(description="blocked", ordering="preauthorisation")
+    @display(description=_("blocked"), ordering="preauthorisation")
     def blocked(self, tariff: RoamingTariff) -> str:
         amount = tariff.preauthorisation
         return "-" if amount is None else f"{amount:.2f} {tariff.currency}"
 
-    @display(description="valid", ordering="valid_from")
+    @display(description=_("valid"), ordering="valid_from")
     def validity(self, tariff: Any) -> str:
         zone = ZoneInfo(tariff.zone or "UTC")
         limits = [
             f"{value.astimezone(zone):%Y-%m-%d %H:%M}" if value else ""
             for value in (tariff.valid_from, tariff.valid_until)
         ]
-        return " to ".join(limits) if any(limits) else "always"
+        if not any(limits):
+            return gettext("always")
+        return gettext("%(start)s to %(end)s") % {"start": limits[0], "end": limits[1]}
 
-    @display(description="published", ordering="newest", empty_value="not yet")
+    @display(description=_("published"), ordering="newest", empty_value=_("not yet"))
     def version(self, tariff: Any) -> str | None:
-        return f"version {tariff.newest}" if tariff.newest else None
+        return gettext("version %(number)d") % {"number": tariff.newest} if tariff.newest else None
 
-    @display(description="published")
+    @display(description=_("published"))
     def published(self, tariff: RoamingTariff) -> str:
         version = None if tariff._state.adding else current_version(tariff)
         if version is None:
-            return "Nothing yet. An active tariff with at least one detail is published when it is saved."
+            return gettext("Nothing yet. An active tariff with at least one detail is published when it is saved.")
         text = next((text["text"] for text in version.content["tariff_alt_text"]), "")
-        return format_html(
-            "Version {} of {} UTC{}<br>{}",
-            version.number,
-            f"{version.created_at:%Y-%m-%d %H:%M}",
-            "" if tariff.status == TariffStatus.ACTIVE else ", no longer offered",
-            text,
-        )
+        words = gettext("Version %(number)d of %(time)s UTC")
+        if tariff.status != TariffStatus.ACTIVE:
+            words = gettext("Version %(number)d of %(time)s UTC, no longer offered")
+        named = {"number": version.number, "time": f"{version.created_at:%Y-%m-%d %H:%M}"}
+        return format_html("{}<br>{}", words % named, text)
 
 
 @admin.register(SessionSettings)
@@ -193,9 +198,9 @@ class SessionSettingsAdmin(ServiceAdmin):
         levels = ["site"] if request.user.is_superuser else []
         return [*levels, "operator", "charger", "tariffs"]
 
-    @display(description="tariffs")
+    @display(description=_("tariffs"))
     def tariff_names(self, settings: SessionSettings) -> str:
-        return ", ".join(str(tariff) for tariff in settings.tariffs.all()) or "none"
+        return ", ".join(str(tariff) for tariff in settings.tariffs.all()) or gettext("none")
 
 
 @admin.register(TariffVersion)
@@ -207,10 +212,7 @@ class TariffVersionAdmin(ReadOnlyAdmin):
 
 
 def _is_own(request: HttpRequest, obj: Any) -> bool:
-    """A tariff belongs to those who see every operator at which it applies; one that applies nowhere to all."""
-    if request.user.is_superuser or not isinstance(obj, RoamingTariff) or obj.pk is None:
-        return True
-    return not places.operators_using(obj).exclude(pk__in=access.operators_of(request.user)).exists()
+    return not isinstance(obj, RoamingTariff) or obj.pk is None or places.may_change(request.user, obj)
 
 
 def _zoned(db_field: Any, zone: Any) -> Any:

@@ -1,9 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class TariffsConfig(AppConfig):
     name = "tariffs"
-    verbose_name = "Tariffs"
+    verbose_name = _("Tariffs")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -5,14 +5,15 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from infrastructure.admin_forms import ServiceForm, ServiceFormSet
 from infrastructure.models import Site
 from tariffs.services import validation
 
-NO_DATE = "Enter a date as well, for example 2026-05-01: the first or last day on which this applies."
-NO_TIME = "Enter a time of day as well, for example 00:00."
+NO_DATE = _("Enter a date as well, for example 2026-05-01: the first or last day on which this applies.")
+NO_TIME = _("Enter a time of day as well, for example 00:00.")
 
 
 def wall_zone() -> tzinfo:

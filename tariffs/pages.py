@@ -11,6 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from infrastructure import access
@@ -51,10 +54,10 @@ def week_view(tariff: RoamingTariff, request: HttpRequest) -> WeekView:
     try:
         details = [to_pricing(row) for row in rows]
         if not details:
-            return WeekView(problem="No detail yet, so there is no price. Add one below and save.")
+            return WeekView(problem=gettext("No detail yet, so there is no price. Add one below and save."))
         picture = picture_of(details, tariff.currency, day, zone, now)
     except PricingError as error:
-        return WeekView(problem=f"This cannot be drawn: {error.message}.")
+        return WeekView(problem=gettext("This cannot be drawn: %(error)s.") % {"error": error.message})
     return WeekView(
         picture,
         previous=_link(request, week=picture.previous),
@@ -82,7 +85,7 @@ class TariffPages:
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
         return answer
 
-    @action(description="Calculator", url_path="calculator", icon="calculate", permissions=["view"])
+    @action(description=_("Calculator"), url_path="calculator", icon="calculate", permissions=["view"])
     def calculator(self, request: HttpRequest, object_id: str) -> HttpResponse:
         tariff: RoamingTariff | None = self.get_object(request, object_id)
         if tariff is None:
@@ -97,13 +100,14 @@ class TariffPages:
             except ValidationError as error:
                 context["problem"] = " ".join(error.messages)
             except PricingError as error:
-                context["problem"] = f"This cannot be priced: {error.field} {error.message}."
+                text = gettext("This cannot be priced: %(field)s %(error)s.")
+                context["problem"] = text % {"field": error.field, "error": error.message}
         return TemplateResponse(
             request,
             "tariffs/calculator.html",
             {
                 **self.admin_site.each_context(request),
-                "title": f"Calculator: {tariff}",
+                "title": gettext("Calculator: %(tariff)s") % {"tariff": tariff},
                 "tariff": tariff,
                 "back_url": reverse("admin:tariffs_roamingtariff_change", args=[tariff.pk]),
                 **context,
@@ -113,9 +117,17 @@ class TariffPages:
 
 def _validity(tariff: RoamingTariff, zone: ZoneInfo) -> str:
     """The picture shows the hours of the details; a tariff may end before them."""
-    limits = (("from", tariff.valid_from), ("until", tariff.valid_until))
-    words = [f"{word} {limit.astimezone(zone):%d %b %Y %H:%M}" for word, limit in limits if limit]
-    return f"Sessions begin with this tariff only {' '.join(words)}." if words else ""
+    texts = {
+        (True, True): gettext("Sessions begin with this tariff only from %(start)s until %(end)s."),
+        (True, False): gettext("Sessions begin with this tariff only from %(start)s."),
+        (False, True): gettext("Sessions begin with this tariff only until %(end)s."),
+        (False, False): "",
+    }
+    limits = [
+        date_format(limit.astimezone(zone), "d M Y H:i") if limit else ""
+        for limit in (tariff.valid_from, tariff.valid_until)
+    ]
+    return texts[bool(tariff.valid_from), bool(tariff.valid_until)] % {"start": limits[0], "end": limits[1]}
 
 
 def _date(text: str) -> date | None:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from tariffs.pricing import Detail
 from tariffs.services import gross_prices
 from tariffs.services.week import DAY, MINUTES_PER_DAY, Day, Stretch, clock_changes, monday_of, week_of
@@ -15,7 +19,9 @@ COLUMN = (100 - GUTTER) / 7
 COLOURS = 8
 LEAST_LABEL = 13  # pixels, below which no text fits
 _YEAR = timedelta(days=366)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_FREE = "free"  # as a colour
+_DAY = "d M Y"
+_DAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,9 @@ class Entry:
     week: date | None = None
 
 
-FREE = Entry("", "free", "", gross_prices.FREE, gross_prices.FREE, 0, "")
+def free() -> Entry:
+    """Of time that no detail covers."""
+    return Entry("", _FREE, "", gross_prices.free(), gross_prices.free(), 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,7 @@ def picture_of(details: Sequence[Detail], currency: str, day: date, zone: ZoneIn
 def mark_of(detail: Detail | None, details: Sequence[Detail]) -> tuple[str, str]:
     """Letter (A to Z, then A2, B2, ...) and colour of one of `details`; no letter for free time."""
     if detail is None:
-        return FREE.letter, FREE.colour
+        return "", _FREE
     number = details.index(detail)
     letter = chr(ord("A") + number % 26) + (str(number // 26 + 1) if number >= 26 else "")
     return letter, str(number % COLOURS)
@@ -155,19 +163,19 @@ def _presence(detail: Detail, days: Sequence[Day]) -> tuple[str, date | None]:
     ]
     if applies:
         hours = sum((one.until - one.since for one in applies), timedelta()) / timedelta(hours=1)
-        return f"{hours:g} h this week", None
+        return gettext("%(hours)s this week") % {"hours": f"{hours:g} h"}, None
     if detail.start and detail.start.date() > days[-1].date:
-        return f"begins on {detail.start:%d %b %Y}", detail.start.date()
+        return gettext("begins on %(day)s") % {"day": date_format(detail.start, _DAY)}, detail.start.date()
     if detail.stop and detail.stop.date() < days[0].date:
-        return f"ended on {detail.stop:%d %b %Y}", detail.stop.date()
-    return "does not apply this week", None
+        return gettext("ended on %(day)s") % {"day": date_format(detail.stop, _DAY)}, detail.stop.date()
+    return gettext("does not apply this week"), None
 
 
 def _column(number: int, day: Day, entries: dict[int | str, Entry], today: date) -> Column:
     return Column(
         left=f"{GUTTER + number * COLUMN:.4f}%",
         date=day.date,
-        name=_DAYS[number],
+        name=str(_DAYS[number]),
         is_today=day.date == today,
         blocks=tuple(_block(one, entries) for one in day.stretches),
         skipped=tuple((_pixels(first), _pixels(last - first)) for first, last in day.skipped),
@@ -177,14 +185,14 @@ def _column(number: int, day: Day, entries: dict[int | str, Entry], today: date)
 
 
 def _block(stretch: Stretch, entries: dict[int | str, Entry]) -> Block:
-    passing = {0: "", 1: ", first time", 2: ", second time"}[stretch.passing]
+    patterns = ("%(span)s", gettext("%(span)s, first time"), gettext("%(span)s, second time"))
     return Block(
-        entry=entries[stretch.detail.id] if stretch.detail else FREE,
+        entry=entries[stretch.detail.id] if stretch.detail else free(),
         top=_pixels(stretch.first_minute),
         height=_pixels(stretch.last_minute - stretch.first_minute),
         left=50 if stretch.passing == 2 else 0,
         width=50 if stretch.passing else 100,
-        period=f"{_clock(stretch.first_minute)} to {_clock(stretch.last_minute)}{passing}",
+        period=patterns[stretch.passing] % {"span": _span(stretch.first_minute, stretch.last_minute)},
     )
 
 
@@ -192,16 +200,19 @@ def _clock_remark(day: Day) -> str:
     """Why the day has not 24 hours, "" if it has."""
     if not day.skipped and not day.has_repeated:
         return ""
-    begin = f"{day.date:%A %d %B} has {day.hours.normalize():f} hours:"
+    facts = {"day": date_format(day.date, "l d F"), "hours": f"{day.hours.normalize():f}"}
     if day.skipped:
-        return f"{begin} the clocks skip {_span(*day.skipped[0])}."
+        text = gettext("%(day)s has %(hours)s hours: the clocks skip %(span)s.")
+        return text % (facts | {"span": _span(*day.skipped[0])})
     repeated = [stretch for stretch in day.stretches if stretch.passing == 1]
-    span = _span(repeated[0].first_minute, repeated[-1].last_minute)
-    return f"{begin} {span} comes twice, the first time at the left, the second at the right."
+    text = gettext(
+        "%(day)s has %(hours)s hours: %(span)s comes twice, the first time at the left, the second at the right."
+    )
+    return text % (facts | {"span": _span(repeated[0].first_minute, repeated[-1].last_minute)})
 
 
 def _span(first: int, last: int) -> str:
-    return f"{_clock(first)} to {_clock(last)}"
+    return gettext("%(start)s to %(end)s") % {"start": _clock(first), "end": _clock(last)}
 
 
 def _clock(minute: int) -> str:

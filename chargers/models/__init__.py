@@ -1,7 +1,9 @@
 from chargers.models.api_token import ApiToken
 from chargers.models.call import OutgoingCall
 from chargers.models.cdr import CDR
+from chargers.models.certificate import ChargerCertificate
 from chargers.models.connection import ChargerConnection
+from chargers.models.device import ChargerMonitor, DisplayMessage
 from chargers.models.event import ChargerEvent
 from chargers.models.id_token import IdToken
 from chargers.models.late_stop import LateStop
@@ -18,13 +20,16 @@ from chargers.models.variable import ChargerVariable
 __all__ = [
     "CDR",
     "ApiToken",
+    "ChargerCertificate",
     "ChargerConnection",
     "ChargerEvent",
     "ChargerMessage",
+    "ChargerMonitor",
     "ChargerVariable",
     "ChargingProfileTemplate",
     "ChargingSession",
     "ConnectorStatus",
+    "DisplayMessage",
     "HeldEvent",
     "IdToken",
     "LateStop",

@@ -1,4 +1,6 @@
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chargers.choices import SecurityProfile
 from infrastructure.models import Charger
@@ -16,11 +18,17 @@ class ChargerConnection(models.Model):
 
     charger = models.OneToOneField(Charger, on_delete=models.CASCADE, related_name="connection")
     password_hash = models.CharField(max_length=64, blank=True, editable=False)
+    next_password_hashes = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        help_text=_("Of passwords that we sent to the charger, oldest first: the one that it shows takes its place."),
+    )
     security_profile = models.PositiveSmallIntegerField(
-        default=SecurityProfile.PASSWORD.value, choices=PROFILES, help_text="The least that the charger has to show."
+        default=SecurityProfile.PASSWORD.value, choices=PROFILES, help_text=_("The least that the charger has to show.")
     )
     certificate_name = models.CharField(
-        max_length=128, blank=True, help_text="Common name of its client certificate; empty: its identity."
+        max_length=128, blank=True, help_text=_("Common name of its client certificate; empty: its identity.")
     )
     refused_at = models.DateTimeField(null=True, blank=True, editable=False)
     refusal = models.CharField(max_length=200, blank=True, editable=False)
@@ -38,10 +46,11 @@ class ChargerConnection(models.Model):
     operator_path = "charger__location__operator"
 
     class Meta:
-        verbose_name = "connection"
+        verbose_name = _("connection")
 
     def __str__(self) -> str:
-        return f"{self.charger.identity} {'online' if self.is_online else 'offline'}"
+        state = gettext("online") if self.is_online else gettext("offline")
+        return f"{self.charger.identity} {state}"
 
     @property
     def is_online(self) -> bool:

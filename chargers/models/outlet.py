@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from infrastructure.models import EVSE, Charger
 
@@ -18,7 +19,7 @@ class ConnectorStatus(models.Model):
         constraints = [models.UniqueConstraint("evse", "number", name="one_status_per_connector")]
 
     def __str__(self) -> str:
-        return f"connector {self.number}: {self.status}"
+        return gettext("connector %(number)s: %(status)s") % {"number": self.number, "status": self.status}
 
 
 class HeldEvent(models.Model):

@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class PendingCharger(models.Model):
@@ -9,10 +10,10 @@ class PendingCharger(models.Model):
     # Of the password that it showed first: accepted with it, the charger need not be touched.
     password_hash = models.CharField(max_length=64, blank=True, editable=False)
     has_conflict = models.BooleanField(
-        "different passwords", default=False, help_text="Attempts came with different passwords: who is it?"
+        "different passwords", default=False, help_text=_("Attempts came with different passwords: who is it?")
     )
-    address = models.CharField(max_length=64, blank=True, help_text="Where the last attempt came from.")
-    protocols = models.CharField(max_length=120, blank=True, help_text="The OCPP versions that it offered.")
+    address = models.CharField(max_length=64, blank=True, help_text=_("Where the last attempt came from."))
+    protocols = models.CharField(max_length=120, blank=True, help_text=_("The OCPP versions that it offered."))
     attempts = models.PositiveIntegerField(default=1)
     first_seen_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
@@ -21,7 +22,7 @@ class PendingCharger(models.Model):
     operator_path = None
 
     class Meta:
-        verbose_name = "pending charger"
+        verbose_name = _("pending charger")
         ordering = ["-last_seen_at"]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chargers.choices import ReservationState
 from chargers.models.session import ChargingSession
@@ -17,13 +18,13 @@ class Reservation(models.Model):
     The primary key is the reservation's id at the charger: unlike the partner's `reservation_id` it is a number,
     and unique among all partners. Id tags, token and money are the session's, which begins as a RESERVATION.
     `outlets` holds what may be charged at, frozen by whoever reserved: [{"evse", "connector", "tariff_version",
-    "limit", "place"}], the first connector of each EVSE.
+    "limit", "place", "retail"}], the first connector of each EVSE.
     """
 
     session = models.OneToOneField(ChargingSession, on_delete=models.CASCADE, related_name="reservation")
     location = models.ForeignKey(Location, null=True, on_delete=models.SET_NULL, related_name="reservations")
     charger = models.ForeignKey(Charger, null=True, on_delete=models.SET_NULL, related_name="reservations")
-    evse_number = models.PositiveIntegerField("EVSE", help_text="0: any EVSE of the charger.")
+    evse_number = models.PositiveIntegerField("EVSE", help_text=_("0: any EVSE of the charger."))
     peer_id = models.CharField(max_length=36, blank=True)
     reservation_id = models.CharField("partner's reservation id", max_length=36)
     state = models.CharField(max_length=9, choices=as_choices(ReservationState), default=ReservationState.PENDING)

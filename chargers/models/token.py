@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chargers.choices import TokenType, WhitelistType
 from infrastructure.choices import as_choices
@@ -27,7 +29,7 @@ class Token(models.Model):
     whitelist = models.CharField(max_length=15, choices=as_choices(WhitelistType))
     is_valid = models.BooleanField()
     body = models.JSONField()
-    last_updated = models.DateTimeField(help_text="By the partner's clock.")
+    last_updated = models.DateTimeField(help_text=_("By the partner's clock."))
     received_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -44,7 +46,8 @@ class Token(models.Model):
         indexes = [models.Index("peer_id", "received_at", name="token_peer")]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.masked_uid} of {self.country_code}-{self.party_id}"
+        party = f"{self.country_code}-{self.party_id}"
+        return gettext("%(token)s of %(party)s") % {"token": f"{self.type} {self.masked_uid}", "party": party}
 
     @property
     def masked_uid(self) -> str:

@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.models import Charger
 
@@ -18,22 +19,24 @@ class ChargerVariable(models.Model):
     connector_number = models.PositiveIntegerField(default=0)
     variable = models.CharField(max_length=50)
     variable_instance = models.CharField(max_length=50, blank=True)
-    attribute = models.CharField(max_length=9, default="Actual", help_text="Actual, Target, MinSet or MaxSet.")
+    attribute = models.CharField(max_length=9, default="Actual", help_text=_("Actual, Target, MinSet or MaxSet."))
     value = models.TextField(blank=True)
     is_known = models.BooleanField(
-        default=True, help_text="No: the charger has no value, keeps it secret, or does not know the variable."
+        default=True, help_text=_("No: the charger has no value, keeps it secret, or does not know the variable.")
     )
     is_readonly = models.BooleanField("read only", default=False)
     needs_reboot = models.BooleanField(
-        default=False, help_text="The value was changed and counts after the next reboot of the charger."
+        default=False, help_text=_("The value was changed and counts after the next reboot of the charger.")
     )
-    characteristics = models.JSONField(default=dict, help_text="OCPP 2.0.1: data type, unit, limits, list of values.")
+    characteristics = models.JSONField(
+        default=dict, help_text=_("OCPP 2.0.1: data type, unit, limits, list of values.")
+    )
     read_at = models.DateTimeField(default=timezone.now)
 
     operator_path = "charger__location__operator"
 
     class Meta:
-        verbose_name = "charger variable"
+        verbose_name = _("charger variable")
         ordering = ["component", "component_instance", "evse_number", "variable", "variable_instance", "attribute"]
         constraints = [
             models.UniqueConstraint(

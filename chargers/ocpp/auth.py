@@ -4,20 +4,26 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
 from chargers.choices import SecurityProfile
-from chargers.services import pending, refusals
-from chargers.services.lifecycle import PASSWORD_PURPOSE
+from chargers.services import installed_certificates, pending, refusals
+from chargers.services.lifecycle import PASSWORD_PURPOSE, keep_password, take_password
 from infrastructure import secrets
+from infrastructure.guesses import Limit, network_of
 from infrastructure.models import Charger
 
 Headers = list[tuple[bytes, bytes]]
 
 UNKNOWN = 404
 UNAUTHORIZED = 401
+TOO_MANY = 429
+
+# Of one charger; and of all behind one address, which may be many.
+PASSWORDS, CHARGERS = Limit("ocpp"), Limit("ocpp-address", 10)
 
 # In the ASGI scope of what came through a proxy of `settings.FORWARDED_ALLOW_IPS` (config.proxies).
 FROM_PROXY = "plugtill.from_proxy"
@@ -36,25 +42,36 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a handshake showed. `certificate_name`: the common name of the client certificate, as a trusted proxy
-    has verified it; "" without one."""
+    has verified it; "" without one. `certificate_end`: until when that is valid, if the proxy told."""
 
     password: str | None
     is_tls: bool = False
     certificate_name: str = ""
+    certificate_end: datetime | None = None
 
 
 def let_in(identity: str, scope: dict[str, Any]) -> int:
     """The charger's id. Raises Refused, and leaves a note of it for staff: see `services.pending`, `refusals`."""
     shown = read_credentials(identity, scope)
+    address = str((scope.get("client") or ("",))[0])
+    network, proof = network_of(address), shown.password or shown.certificate_name
+    limits = ((PASSWORDS, f"{network} {identity}", proof), (CHARGERS, network, f"{identity} {proof}"))
+    if any(limit.is_reached(place, guess) for limit, place, guess in limits):
+        raise Refused(TOO_MANY, "Too many wrong passwords or identities came from its address.")
     try:
-        return _admit(identity, shown)
+        charger_id = _admit(identity, shown)
     except Refused as refused:
         if refused.status == UNKNOWN:
-            address = (scope.get("client") or ("",))[0]
-            pending.record_unknown(identity, shown.password, str(address), ", ".join(scope["subprotocols"]))
+            pending.record_unknown(identity, shown.password, address, ", ".join(scope["subprotocols"]))
         else:
             refusals.record_refusal(identity, refused.reason)
+        if proof or refused.status == UNKNOWN:
+            for limit, place, guess in limits:
+                limit.note_wrong(place, guess)
         raise
+    for limit, place, guess in limits:
+        limit.note_right(place, guess)
+    return charger_id
 
 
 def admit(identity: str, headers: Headers) -> int:
@@ -65,31 +82,53 @@ def admit(identity: str, headers: Headers) -> int:
 def read_credentials(identity: str, scope: dict[str, Any]) -> Credentials:
     headers: Headers = scope["headers"]
     return Credentials(
-        read_password(identity, headers), scope.get("scheme") in ("wss", "https"), _certificate_name(scope, headers)
+        read_password(identity, headers),
+        scope.get("scheme") in ("wss", "https"),
+        common_name(_from_proxy(scope, settings.CLIENT_CERTIFICATE_HEADER)),
+        read_end(_from_proxy(scope, settings.CLIENT_CERTIFICATE_END_HEADER)),
     )
 
 
 def _admit(identity: str, shown: Credentials) -> int:
-    columns = ("connection__password_hash", "connection__security_profile", "connection__certificate_name")
+    columns = (
+        "connection__password_hash",
+        "connection__next_password_hashes",
+        "connection__security_profile",
+        "connection__certificate_name",
+    )
     known = Charger.objects.filter(identity=identity).values_list("pk", *columns).first()
     if known is None:
         raise Refused(UNKNOWN)
-    charger_id, stored, profile, certificate_name = known
+    charger_id, stored, expected, profile, certificate_name = known
     if profile == SecurityProfile.TLS_AND_CERTIFICATE:
         _check_certificate(shown, certificate_name or identity)
+        if shown.certificate_end is not None:
+            installed_certificates.note_shown(charger_id, shown.certificate_end)
     elif not (profile == SecurityProfile.NONE and settings.CHARGERS_WITHOUT_PASSWORD):
-        _check_password(shown, stored or "", needs_tls=profile == SecurityProfile.TLS_AND_PASSWORD)
+        needs_tls = profile == SecurityProfile.TLS_AND_PASSWORD
+        password, is_new = _check_password(shown, stored or "", expected or [], needs_tls)
+        if is_new:
+            take_password(charger_id, password)
+        else:
+            keep_password(charger_id, stored, password)
     return charger_id
 
 
-def _check_password(shown: Credentials, stored: str, *, needs_tls: bool) -> None:
+def _check_password(shown: Credentials, stored: str, expected: list[str], needs_tls: bool) -> tuple[str, bool]:
+    """The password, and whether it is one that the charger was sent and had not shown yet.
+
+    Raises Refused.
+    """
     if needs_tls and not shown.is_tls:
         raise Refused(UNAUTHORIZED, "It came without TLS, which its security profile asks for: use wss://.")
     if shown.password is None:
         raise Refused(UNAUTHORIZED, "It showed no password, or another identity than its own.")
+    if any(secrets.is_hash_of(shown.password, one, purpose=PASSWORD_PURPOSE) for one in expected):
+        return shown.password, True
     if not secrets.is_hash_of(shown.password, stored, purpose=PASSWORD_PURPOSE):
         reason = "It showed a wrong password." if stored else "It has no password here yet: set a new one."
         raise Refused(UNAUTHORIZED, reason)
+    return shown.password, False
 
 
 def _check_certificate(shown: Credentials, expected: str) -> None:
@@ -101,16 +140,32 @@ def _check_certificate(shown: Credentials, expected: str) -> None:
         raise Refused(UNAUTHORIZED, f"Its certificate is for {shown.certificate_name}, expected was {expected}.")
 
 
-def _certificate_name(scope: dict[str, Any], headers: Headers) -> str:
-    """ "" without a trusted proxy, or if the subject does not have exactly one common name."""
-    header = settings.CLIENT_CERTIFICATE_HEADER.lower().encode()
+def _from_proxy(scope: dict[str, Any], header: str) -> str:
+    """ "" without a trusted proxy."""
     if not header or not scope.get(FROM_PROXY):
         return ""
-    return common_name(dict(headers).get(header, b"").decode("latin1").strip())
+    headers: Headers = scope["headers"]
+    return dict(headers).get(header.lower().encode(), b"").decode("latin1").strip()
+
+
+def read_end(text: str) -> datetime | None:
+    """A time as nginx writes it ("Jan 31 12:00:00 2027 GMT") or by ISO 8601; None if it is neither."""
+    try:
+        return datetime.strptime(text, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def common_name(subject: str) -> str:
-    """Of a subject as proxies write it: "CN=CP-1,O=Acme" (RFC 4514), "/O=Acme/CN=CP-1", or the bare name."""
+    """Of a subject as proxies write it: "CN=CP-1,O=Acme" (RFC 4514), "/O=Acme/CN=CP-1", or the bare name.
+
+    "" if it does not have exactly one.
+    """
     if "=" not in subject:
         return subject
     parts = subject.split("/") if subject.startswith("/") else _PARTS.findall(subject)

@@ -12,15 +12,19 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from chargers.choices import Direction
 from chargers.ocpp import auth, database
 from chargers.ocpp.adapter import Adapter, perform
+from chargers.ocpp.draining import CallsUnderWay
 from chargers.ocpp.pace import Pace
 from chargers.ocpp.v16 import ChargePoint16
 from chargers.ocpp.v201 import ChargePoint201
 from chargers.services import calls, lifecycle, messages, outgoing, refresh
+from chargers.services.masking import masked
+from infrastructure import correlation
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,8 @@ ADAPTERS: dict[str, type[ChargePoint16] | type[ChargePoint201]] = {
     ChargePoint201.subprotocol: ChargePoint201,
 }
 PROTOCOL_ERROR = 1002
+TRY_AGAIN_LATER = 1013
+UNAVAILABLE = 503
 RETRY_AFTER = 1.0
 # Seconds in which frames that a replaced socket's charger has already sent still arrive.
 LAST_FRAMES = 1.0
@@ -57,6 +63,8 @@ class OcppConsumer(AsyncWebsocketConsumer):
         self.channel_layer = get_channel_layer()
         self.channel_name = await self.channel_layer.new_channel()
         self._pace = Pace(receive)
+        # Of the whole process where a server serves us (ASGI lifespan state), else our own.
+        self._calls: CallsUnderWay = scope.get("state", {}).get("calls") or CallsUnderWay()
         try:
             with suppress(StopConsumer):
                 await await_many_dispatch([self._pace.next_frame, self._next_wake_up], self.dispatch)
@@ -89,6 +97,9 @@ class OcppConsumer(AsyncWebsocketConsumer):
         except auth.Refused as refused:
             logger.info("handshake of %r refused: %s %s", identity, refused.status, refused.reason)
             return await self._refuse(refused.status)
+        except (OperationalError, InterfaceError) as error:
+            logger.error("handshake of %r: the database is away: %s", identity, error)
+            return await self._refuse(UNAVAILABLE)
         subprotocol = next((one for one in self.scope["subprotocols"] if one in ADAPTERS), None)
         await self.accept(subprotocol)
         if subprotocol is None:
@@ -125,8 +136,11 @@ class OcppConsumer(AsyncWebsocketConsumer):
         for task in self._tasks:
             task.cancel()
         await self._hint(self.channel_layer.group_discard(outgoing.group_of(self.charger_id), self.channel_name))
-        if await database.run(lifecycle.disconnected, self.charger_id, self.channel_name):
-            logger.info("charger %s disconnected (%s)", self.charger_id, code)
+        try:
+            if await database.run(lifecycle.disconnected, self.charger_id, self.channel_name):
+                logger.info("charger %s disconnected (%s)", self.charger_id, code)
+        except (OperationalError, InterfaceError) as error:  # its next socket, or a sweep, takes the place of this one
+            logger.error("charger %s disconnected (%s), the database is away: %s", self.charger_id, code, error)
 
     # -- frames
 
@@ -140,8 +154,12 @@ class OcppConsumer(AsyncWebsocketConsumer):
             async with self._turn:
                 await self.adapter.handle(frame)
                 await self._note_seen(lifecycle.WRITE_SEEN_EVERY.total_seconds())
+        except (OperationalError, InterfaceError) as error:
+            # It keeps what it got no answer to, and brings it again.
+            logger.error("charger %s: the database is away, it shall come again: %s", self.charger_id, error)
+            return await self.close(TRY_AGAIN_LATER)
         except Exception:  # whatever one frame does, the next ones must be heard
-            logger.exception("charger %s: a frame failed: %.500s", self.charger_id, frame)
+            logger.exception("charger %s: a frame failed: %.500s", self.charger_id, masked(frame))
         self._pace.answered()
 
     async def _send_frame(self, frame: str) -> None:
@@ -191,13 +209,22 @@ class OcppConsumer(AsyncWebsocketConsumer):
         while True:
             try:
                 await self._wait_for_wake_up()
-                while call := await self._claim():
-                    outcome = await perform(self.adapter, call)
-                    await database.run(calls.finish_call, call.id, outcome.result, outcome.answer)
+                while await self._serve_call():
+                    pass
             except Exception:  # for example the database restarts; rows wait, and so do we
                 logger.exception("charger %s: calls failed", self.charger_id)
                 await asyncio.sleep(RETRY_AFTER)
                 self._wake.set()
+
+    async def _serve_call(self) -> bool:
+        """False when none waits, or when this process ends: the charger's next socket takes it then."""
+        with self._calls.one():
+            call = None if self._calls.is_ending else await self._claim()
+            if call is not None:
+                with correlation.correlated(call.correlation_id):
+                    outcome = await perform(self.adapter, call)
+                    await database.run(calls.finish_call, call.id, outcome.result, outcome.answer)
+        return call is not None
 
     async def _wait_for_wake_up(self) -> None:
         try:

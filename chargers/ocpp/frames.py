@@ -1,12 +1,16 @@
 """OCPP-J frames: text to a message and back (OCPP-J 1.6, 4.2; OCPP 2.0.1 part 4, 4.2)."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 CALL, CALLRESULT, CALLERROR = 2, 3, 4
 # OCPP-J: at most 36 characters. Longer ones are answered all the same, to a bound.
 LONGEST_ID = 255
+# Of a whole number: what 64 bits hold.
+MOST_DIGITS = 18
+_ESCAPED = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 # What the error answers of a frame without a readable id name (OCPP 2.0.1 part 4, 4.2.3).
 NO_ID = "-1"
 
@@ -47,7 +51,9 @@ class Malformed(Exception):
 def parse(text: str) -> Frame:
     """Raises Malformed."""
     try:
-        parts = json.loads(text)
+        parts = json.loads(text, parse_constant=_nothing, parse_int=_whole)
+        if _ESCAPED.search(text):
+            parts = _printable(parts)
     except (ValueError, RecursionError):
         raise Malformed("The frame is not valid JSON.") from None
     if not isinstance(parts, list) or not parts:
@@ -59,6 +65,27 @@ def parse(text: str) -> Frame:
     if unique_id is None or not 0 < len(unique_id) <= LONGEST_ID:
         raise Malformed("The frame has no message id.")
     return _message(kind, unique_id, parts)
+
+
+def _nothing(constant: str) -> None:
+    """NaN and Infinity are no JSON: where they stand the schema finds nothing, so that the request is answered."""
+
+
+def _whole(digits: str) -> int | float:
+    """As a fraction where no column has room for it: the schema refuses that."""
+    return int(digits) if len(digits) <= MOST_DIGITS else float("inf")
+
+
+def _printable(value: Any) -> Any:
+    """Without what no database takes, NUL and halves of surrogate pairs: a charger that sends them can do no other,
+    and its transaction counts."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    if isinstance(value, dict):
+        return {_printable(name): _printable(one) for name, one in value.items()}
+    return value
 
 
 def _message(kind: int, unique_id: str, parts: list[Any]) -> Frame:

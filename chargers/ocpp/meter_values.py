@@ -10,9 +10,13 @@ from django.utils import timezone
 from chargers.services.events import Reading
 
 REGISTER = "Energy.Active.Import.Register"
+INTERVAL = "Energy.Active.Import.Interval"
 POWER = "Power.Active.Import"
 UNITS = {"Wh": Decimal(1), "kWh": Decimal(1000), "W": Decimal(1), "kW": Decimal(1000)}
-DEFAULT_UNITS = {REGISTER: "Wh", POWER: "W"}
+DEFAULT_CONTEXT = "Sample.Periodic"
+# An interval that was asked for has no length that anybody set, and the next one of its series covers it again.
+TRIGGERED = "Trigger"
+DEFAULT_UNITS = {REGISTER: "Wh", INTERVAL: "Wh", POWER: "W"}
 # Some tell single phases against neutral.
 PHASES = (("L1", "L2", "L3"), ("L1-N", "L2-N", "L3-N"))
 # What the driver pays is measured where the car is; losses inside the charger are ours.
@@ -30,16 +34,31 @@ def read_instant(value: str | None) -> datetime:
 
 
 def read_meter_values(meter_values: Iterable[dict[str, Any]]) -> tuple[Reading, ...]:
-    """Readings of the energy register, with the power told beside them; all other measurands are left out."""
+    """Readings of the energy register, with the power told beside them; all other measurands are left out.
+
+    The energy of an interval is read where the same value names no register, once for each of its contexts.
+    """
     return tuple(_readings(meter_values))
 
 
 def _readings(meter_values: Iterable[dict[str, Any]]) -> Iterator[Reading]:
     for value in meter_values:
         samples = [sample for sample in value["sampled_value"] if sample.get("format", "Raw") == "Raw"]
-        register = _total(samples, REGISTER)
+        register, power = _total(samples, REGISTER), _total(samples, POWER)
         if register is not None:
-            yield Reading(read_instant(value["timestamp"]), register, _total(samples, POWER))
+            yield Reading(read_instant(value["timestamp"]), register, power)
+            continue
+        for context, energy in _intervals(samples):
+            yield Reading(read_instant(value["timestamp"]), energy, power, is_interval=True, context=context)
+
+
+def _intervals(samples: list[dict[str, Any]]) -> Iterator[tuple[str, Decimal]]:
+    """Energy by ReadingContext."""
+    contexts = dict.fromkeys(str(sample.get("context", DEFAULT_CONTEXT)) for sample in samples)
+    for context in contexts:
+        energy = _total([one for one in samples if one.get("context", DEFAULT_CONTEXT) == context], INTERVAL)
+        if energy is not None and context != TRIGGERED:
+            yield context, energy
 
 
 def _total(samples: list[dict[str, Any]], measurand: str) -> Decimal | None:

@@ -1,19 +1,19 @@
-"""The JSON schemas of OCPP, as the `ocpp` library brings them: what is wrong with a payload, and its members' order."""
+"""What is wrong with a payload by the JSON schemas of OCPP, and its members' order."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError, best_match
-from ocpp.messages import MessageType
+
+from chargers.services.schemas import REQUEST, RESPONSE, validator
+
+__all__ = ["REQUEST", "RESPONSE", "Violation", "format_code", "in_order", "violation"]
 
 Json = dict[str, Any]
 
-REQUEST, RESPONSE = MessageType.Call, MessageType.CallResult
 LONGEST_REASON = 250
 # JSON schema keyword -> CALLERROR code (OCPP-J 1.6, 4.2.3). What is not named violates a property.
 CODES = {
@@ -41,19 +41,19 @@ def format_code(version: str) -> str:
 
 def violation(version: str, kind: int, action: str, payload: Any) -> Violation | None:
     """What of `payload` the schema forbids first; None if all is well or OCPP has no such message."""
-    validator = _validator(version, kind, action)
-    if validator is None:
+    schema = validator(version, kind, action)
+    if schema is None:
         return None
     if not isinstance(payload, dict):
         return Violation(format_code(version), "The payload is not a JSON object.")
-    if validator.is_valid(payload):
+    if schema.is_valid(payload):
         return None
-    error = best_match(_real_errors(validator, payload))
+    error = best_match(_real_errors(schema, payload))
     return None if error is None else Violation(_code(version, error), _reason(error))
 
 
-def _real_errors(validator: Draft4Validator, payload: Json) -> list[ValidationError]:
-    return [error for error in validator.iter_errors(payload) if not _is_rounding(error)]
+def _real_errors(schema: Draft4Validator, payload: Json) -> list[ValidationError]:
+    return [error for error in schema.iter_errors(payload) if not _is_rounding(error)]
 
 
 def _is_rounding(error: ValidationError) -> bool:
@@ -93,8 +93,8 @@ def _sort(value: Any, order: Order) -> Any:
 
 @cache
 def _order(version: str, kind: int, action: str) -> Order:
-    validator = _validator(version, kind, action)
-    return {} if validator is None else _members(validator.schema, validator.schema, 0)
+    found = validator(version, kind, action)
+    return {} if found is None else _members(found.schema, found.schema, 0)
 
 
 def _members(schema: Any, root: Json, depth: int) -> Order:
@@ -106,14 +106,3 @@ def _members(schema: Any, root: Json, depth: int) -> Order:
     if "items" in schema:
         return _members(schema["items"], root, depth + 1)
     return {name: _members(member, root, depth + 1) for name, member in schema.get("properties", {}).items()}
-
-
-@cache
-def _validator(version: str, kind: int, action: str) -> Draft4Validator | None:
-    if not action.isalnum():
-        return None
-    requests = "" if version == "1.6" else "Request"
-    name = f"{action}{'Response' if kind == RESPONSE else requests}.json"
-    path = files("ocpp") / f"v{version.replace('.', '')}" / "schemas" / name
-    # Not the library's own `get_validator`: it keeps one per name, with numbers as whoever came first wanted them.
-    return Draft4Validator(json.loads(path.read_text("utf-8-sig"))) if path.is_file() else None

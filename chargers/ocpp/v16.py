@@ -8,18 +8,19 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from ocpp.exceptions import PropertyConstraintViolationError
 from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.datatypes import IdTagInfo
 from ocpp.v16.enums import Action, DataTransferStatus, GenericStatus, RegistrationStatus
 from ocpp.v16.enums import AuthorizationStatus as OcppAuthorizationStatus
 
-from chargers.choices import AuthorizationStatus, ChargerEventKind
+from chargers.choices import ChargerEventKind
 from chargers.ocpp import database
-from chargers.ocpp.meter_values import read_instant, read_meter_values
+from chargers.ocpp.gathering import METER_VALUES, OWN_STARTS, STATUSES, STOPS
+from chargers.ocpp.meter_values import LARGEST, read_instant, read_meter_values
 from chargers.ocpp.v16_requests import Requests16
-from chargers.services import authorize, charger_events, lifecycle, progress, sessions
-from chargers.services import status as status_service
+from chargers.services import authorize, certificates, charger_events, lifecycle, progress, sessions
 from chargers.services.events import (
     Booted,
     MeterValuesReceived,
@@ -31,7 +32,6 @@ from chargers.services.events import (
 Json = dict[str, Any]
 
 NO_ERROR = "NoError"
-ACCEPTED = authorize.TagInfo(AuthorizationStatus.ACCEPTED)
 
 
 class ChargePoint16(Requests16):
@@ -63,7 +63,7 @@ class ChargePoint16(Requests16):
     @on(Action.status_notification)
     async def on_status(self, connector_id: int, status: str, **rest: Any) -> Any:
         event = StatusChanged(connector_id, status, read_instant(rest.get("timestamp")))
-        await database.run(status_service.record_status, self.charger_id, event)
+        await STATUSES.add((self.charger_id, event))
         if rest.get("error_code", NO_ERROR) != NO_ERROR:
             told = {"info": _fault_info(rest), "evse_number": connector_id or None, "at": event.at}
             await self._note(ChargerEventKind.FAULT, rest["error_code"], **told)
@@ -77,30 +77,43 @@ class ChargePoint16(Requests16):
     @on(Action.start_transaction)
     async def on_start(self, connector_id: int, id_tag: str, meter_start: int, timestamp: str, **rest: Any) -> Any:
         reservation_id = rest.get("reservation_id")
+        if abs(meter_start) >= LARGEST:
+            raise PropertyConstraintViolationError("meterStart is no register of a charger.")
         event = TransactionStarted(
             connector_id, _tag(id_tag), Decimal(meter_start), read_instant(timestamp), reservation_id
         )
-        permit = await database.run_patiently(authorize.permit_start, self.charger_id, event)
-        answer = await database.run(sessions.start_session, self.charger_id, event, permit)
+        answer = await OWN_STARTS.add((self.charger_id, event))
+        if answer is None:
+            permit = await database.run_patiently(authorize.permit_start, self.charger_id, event)
+            answer = await database.run(sessions.start_session, self.charger_id, event, permit)
         return call_result.StartTransaction(transaction_id=answer.transaction_id, id_tag_info=_id_tag_info(answer.tag))
 
     @on(Action.meter_values)
     async def on_meter_values(self, connector_id: int, meter_value: list[Json], **rest: Any) -> Any:
         event = MeterValuesReceived(connector_id, rest.get("transaction_id"), read_meter_values(meter_value))
-        await database.run(progress.update_session, self.charger_id, event)
+        if event.transaction_id is None:
+            await database.run(progress.update_session, self.charger_id, event)
+        else:
+            await METER_VALUES.add((self.charger_id, event))
         return call_result.MeterValues()
 
     @on(Action.stop_transaction)
     async def on_stop(self, meter_stop: int, timestamp: str, transaction_id: int, **rest: Any) -> Any:
         event = TransactionEnded(
             transaction_id,
-            Decimal(meter_stop),
+            Decimal(meter_stop) if abs(meter_stop) < LARGEST else None,
             read_instant(timestamp),
             rest.get("reason", ""),
             read_meter_values(rest.get("transaction_data", [])),
         )
-        await database.run(sessions.end_session, self.charger_id, event)
-        return call_result.StopTransaction(id_tag_info=_id_tag_info(ACCEPTED) if "id_tag" in rest else None)
+        session = await STOPS.add((self.charger_id, event))
+        if "id_tag" not in rest:
+            return call_result.StopTransaction()
+        id_tag = _tag(rest["id_tag"])
+        tag = authorize.tag_of_owner(session, id_tag) if session else None
+        if tag is None:
+            tag = await database.run_patiently(authorize.authorize, self.charger_id, id_tag)
+        return call_result.StopTransaction(id_tag_info=_id_tag_info(tag))
 
     @on(Action.data_transfer)
     async def on_data_transfer(self, vendor_id: str, **rest: Any) -> Any:
@@ -136,9 +149,8 @@ class ChargePoint16(Requests16):
 
     @on(Action.sign_certificate)
     async def on_sign_certificate(self, csr: str, **rest: Any) -> Any:
-        # Staff have it signed by their authority and send the answer: CertificateSigned.
-        await self._note(ChargerEventKind.CERTIFICATE, "SignCertificate", info=csr)
-        return call_result.SignCertificate(status=GenericStatus.accepted)
+        is_accepted = await database.run(certificates.receive_request, self.charger_id, csr)
+        return call_result.SignCertificate(status=GenericStatus.accepted if is_accepted else GenericStatus.rejected)
 
     async def _note(self, kind: ChargerEventKind, name: str, **told: Any) -> None:
         await database.run(charger_events.record_event, self.charger_id, kind, name, **told)

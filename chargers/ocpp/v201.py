@@ -25,13 +25,15 @@ from ocpp.v201.enums import (
 from chargers.choices import ChargerEventKind
 from chargers.ocpp import database
 from chargers.ocpp.meter_values import read_instant
-from chargers.ocpp.v201_device import read_alerts, read_report
+from chargers.ocpp.v201_device import read_alerts, read_messages, read_monitors, read_report
 from chargers.ocpp.v201_events import read_event, read_readings, read_token
 from chargers.ocpp.v201_profiles import instant_text
 from chargers.ocpp.v201_requests import Requests201
 from chargers.services import (
     authorize,
+    certificates,
     charger_events,
+    device,
     lifecycle,
     outlets,
     progress,
@@ -47,9 +49,6 @@ Json = dict[str, Any]
 NOTED: tuple[Any, ...] = (
     call_result.ClearedChargingLimit,
     call_result.NotifyChargingLimit,
-    call_result.NotifyCustomerInformation,
-    call_result.NotifyDisplayMessages,
-    call_result.NotifyMonitoringReport,
     call_result.ReportChargingProfiles,
 )
 
@@ -105,6 +104,8 @@ class ChargePoint201(Requests201):
         if answer is None:
             permit = await database.run_patiently(transactions.ask_permit, self.charger_id, event)
             answer = await database.run(transactions.begin_session, self.charger_id, event, permit)
+        if answer.group is not None:
+            answer = await database.run_patiently(transactions.judge_card, self.charger_id, event, answer)
         return call_result.TransactionEvent(
             total_cost=None if answer.total_cost is None else float(answer.total_cost),
             id_token_info=None if answer.tag is None else _token_info(answer.tag),
@@ -154,9 +155,29 @@ class ChargePoint201(Requests201):
 
     @on(Action.notify_event)
     async def on_event(self, event_data: list[Json], **rest: Any) -> Any:
-        for name, told in read_alerts(event_data):
-            await self._note(ChargerEventKind.FAULT, name, **told)
+        await database.run(self._note_alerts, event_data)
         return call_result.NotifyEvent()
+
+    def _note_alerts(self, event_data: list[Json]) -> None:
+        monitors = [told["variable_monitoring_id"] for told in event_data if "variable_monitoring_id" in told]
+        severities = device.severities(self.charger_id, monitors) if monitors else {}
+        for name, told in read_alerts(event_data, severities):
+            charger_events.record_event(self.charger_id, ChargerEventKind.FAULT, name, **told)
+
+    @on(Action.notify_monitoring_report)
+    async def on_monitoring_report(self, monitor: list[Json] | None = None, **rest: Any) -> Any:
+        await database.run(device.record_monitors, self.charger_id, list(read_monitors(monitor or [])))
+        return call_result.NotifyMonitoringReport()
+
+    @on(Action.notify_display_messages)
+    async def on_display_messages(self, message_info: list[Json] | None = None, **rest: Any) -> Any:
+        await database.run(device.record_messages, self.charger_id, read_messages(message_info or []))
+        return call_result.NotifyDisplayMessages()
+
+    @on(Action.notify_customer_information)
+    async def on_customer_information(self, data: str, request_id: int, **rest: Any) -> Any:
+        await database.run(device.record_customer_information, self.charger_id, request_id, data)
+        return call_result.NotifyCustomerInformation()
 
     @on(Action.notify_report)
     async def on_report(self, report_data: list[Json] | None = None, **rest: Any) -> Any:
@@ -166,9 +187,10 @@ class ChargePoint201(Requests201):
 
     @on(Action.sign_certificate)
     async def on_sign_certificate(self, csr: str, **rest: Any) -> Any:
-        # Staff have it signed by their authority and send the answer: CertificateSigned.
-        await self._note(ChargerEventKind.CERTIFICATE, rest.get("certificate_type", "SignCertificate"), info=csr)
-        return call_result.SignCertificate(status=GenericStatusEnumType.accepted)
+        kind = rest.get("certificate_type", "")
+        is_accepted = await database.run(certificates.receive_request, self.charger_id, csr, kind)
+        word = GenericStatusEnumType.accepted if is_accepted else GenericStatusEnumType.rejected
+        return call_result.SignCertificate(status=word)
 
     async def _note(self, kind: ChargerEventKind, name: str, **told: Any) -> None:
         await database.run(charger_events.record_event, self.charger_id, kind, name, **told)

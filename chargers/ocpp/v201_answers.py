@@ -1,6 +1,7 @@
 """What a charger's answers to OCPP 2.0.1 requests mean for us, action by action."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chargers.choices import CallResult
@@ -19,9 +20,26 @@ REPORT: Meanings = {
     "NotSupported": CallResult.NOT_SUPPORTED,
 }
 
+UNKNOWN_PLACE: Meanings = {"UnknownComponent": CallResult.UNKNOWN, "UnknownVariable": CallResult.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class PerItem:
+    """The status words of an answer that has a status for each thing that was asked for."""
+
+    results: str
+    status: str
+    meanings: Meanings
+
+    def of(self, answer: Json) -> list[Any]:
+        results = answer.get(self.results)
+        items = results if isinstance(results, list) else []
+        return [item.get(self.status) for item in items if isinstance(item, dict)]
+
+
 # Every request that a CSMS may send, with the answer's status words. None: the answer has no status of its own; that
 # it came is the success.
-ANSWERS: Mapping[str, Meanings | None] = {
+ANSWERS: Mapping[str, Meanings | PerItem | None] = {
     # Rejected: the charger has no reservation with this id (H02.FR.01).
     "CancelReservation": {**YES, "Rejected": CallResult.UNKNOWN_RESERVATION},
     "CertificateSigned": YES_OR_NO,
@@ -30,7 +48,9 @@ ANSWERS: Mapping[str, Meanings | None] = {
     "ClearCache": YES_OR_NO,
     "ClearChargingProfile": {**YES, "Unknown": CallResult.UNKNOWN},
     "ClearDisplayMessage": {**YES, "Unknown": CallResult.UNKNOWN},
-    "ClearVariableMonitoring": None,
+    "ClearVariableMonitoring": PerItem(
+        "clearMonitoringResult", "status", {**YES_OR_NO, "NotFound": CallResult.UNKNOWN}
+    ),
     "CostUpdated": None,
     "CustomerInformation": {**YES_OR_NO, "Invalid": CallResult.REJECTED},
     "DataTransfer": {
@@ -73,8 +93,26 @@ ANSWERS: Mapping[str, Meanings | None] = {
     "SetMonitoringBase": REPORT,
     "SetMonitoringLevel": YES_OR_NO,
     "SetNetworkProfile": {**YES_OR_NO, "Failed": CallResult.FAILED},
-    "SetVariableMonitoring": None,
-    "SetVariables": None,
+    "SetVariableMonitoring": PerItem(
+        "setMonitoringResult",
+        "status",
+        {
+            **YES_OR_NO,
+            **UNKNOWN_PLACE,
+            "Duplicate": CallResult.REJECTED,
+            "UnsupportedMonitorType": CallResult.NOT_SUPPORTED,
+        },
+    ),
+    "SetVariables": PerItem(
+        "setVariableResult",
+        "attributeStatus",
+        {
+            **YES_OR_NO,
+            **UNKNOWN_PLACE,
+            "NotSupportedAttributeType": CallResult.NOT_SUPPORTED,
+            "RebootRequired": CallResult.ACCEPTED,
+        },
+    ),
     "TriggerMessage": {**YES_OR_NO, "NotImplemented": CallResult.NOT_SUPPORTED},
     "UnlockConnector": {
         "Unlocked": CallResult.ACCEPTED,
@@ -96,15 +134,27 @@ ANSWERS: Mapping[str, Meanings | None] = {
 
 
 def judge(action: str, answer: Any) -> Outcome:
-    """The outcome with the answer as it came; one that OCPP does not know is a failure that says so."""
-    meanings = ANSWERS[action]
+    """The outcome with the answer as it came; one that OCPP does not know is a failure that says so.
+
+    Where each part of a request has a status of its own, one that was accepted makes the request accepted.
+    """
     if not isinstance(answer, dict):
         return Outcome(CallResult.FAILED, {"reason": "The charger's answer is no JSON object.", "answer": answer})
-    if meanings is None:
+    words = ANSWERS[action]
+    if words is None:
         return Outcome(CallResult.ACCEPTED, answer)
-    status = answer.get("status")
-    result = meanings.get(status) if isinstance(status, str) else None
+    statuses = words.of(answer) if isinstance(words, PerItem) else [answer.get("status")]
+    meanings = words.meanings if isinstance(words, PerItem) else words
+    results = [_meaning(meanings, status) for status in statuses]
+    if CallResult.ACCEPTED in results:
+        return Outcome(CallResult.ACCEPTED, answer)
+    result = next(iter(results), None)
     if result is None:
+        status = next(iter(statuses), None)
         reason = f"The charger answered with the status {status!r}, which {action} of OCPP 2.0.1 does not have."
         return Outcome(CallResult.FAILED, {**answer, "reason": reason})
     return Outcome(result, answer)
+
+
+def _meaning(meanings: Meanings, status: Any) -> CallResult | None:
+    return meanings.get(status) if isinstance(status, str) else None

@@ -1,11 +1,12 @@
 """OCPP 2.0.1 device model (parts B and N): what a charger reports of its components."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ocpp.charge_point import snake_to_camel_case
 
 from chargers.ocpp.meter_values import read_instant
+from chargers.services.device import Monitor
 from chargers.services.variables import VariableName, VariableValue
 
 Json = dict[str, Any]
@@ -28,8 +29,9 @@ def read_report(report_data: Iterable[Json]) -> Iterator[VariableValue]:
             )
 
 
-def read_alerts(event_data: Iterable[Json]) -> Iterator[tuple[str, Json]]:
-    """Of EventData what staff should see: alerts that begin, by component and variable, as `record_event` takes them.
+def read_alerts(event_data: Iterable[Json], severities: Mapping[int, int]) -> Iterator[tuple[str, Json]]:
+    """Of EventData what staff should see: alerts that begin, by component and variable, as `record_event` takes them;
+    `severities` are those of the monitors.
 
     Mere samples of a monitored value (Delta, Periodic) are in the message log.
     """
@@ -43,9 +45,23 @@ def read_alerts(event_data: Iterable[Json]) -> Iterator[tuple[str, Json]]:
             {
                 "info": ", ".join(word for word in words if word),
                 "evse_number": name.evse_number or None,
+                "severity": severities.get(told.get("variable_monitoring_id", 0)),
                 "at": read_instant(told["timestamp"]),
             },
         )
+
+
+def read_monitors(monitor: Iterable[Json]) -> Iterator[Monitor]:
+    """MonitoringDataType."""
+    for told in monitor:
+        for one in told["variable_monitoring"]:
+            yield Monitor(one["id"], _name(told, "Actual"), one["type"], float(one["value"]), one["severity"])
+
+
+def read_messages(message_info: list[Json]) -> list[Json]:
+    """MessageInfoType as on the wire."""
+    messages: list[Json] = snake_to_camel_case(message_info)
+    return messages
 
 
 def _name(told: Json, attribute: str) -> VariableName:

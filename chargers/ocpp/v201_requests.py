@@ -32,10 +32,12 @@ class Requests201(Wire, ChargePoint):
         reservation: Json = {
             "id": wanted["reservation"],
             "expiryDateTime": wire_instant(wanted["expires_at"]),
-            "idToken": _token(wanted["id_tag"]),
+            "idToken": _token(wanted["id_tag"], wanted.get("id_tag_type", CENTRAL)),
         }
         if wanted["evse"]:
             reservation["evseId"] = wanted["evse"]
+        if wanted.get("connector_type"):
+            reservation["connectorType"] = wanted["connector_type"]
         if wanted["parent_id_tag"]:
             reservation["groupIdToken"] = _token(wanted["parent_id_tag"])
         return await self.request("ReserveNow", reservation)
@@ -66,5 +68,5 @@ class Requests201(Wire, ChargePoint):
         return judge(action, await self.ask(action, payload))
 
 
-def _token(id_tag: str) -> Json:
-    return {"idToken": id_tag, "type": CENTRAL}
+def _token(id_tag: str, kind: str = CENTRAL) -> Json:
+    return {"idToken": id_tag, "type": kind}

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from django.db import InterfaceError, OperationalError
 from ocpp import messages
 from ocpp.charge_point import camel_to_snake_case, remove_nones, serialize_as_dict, snake_to_camel_case
 from ocpp.exceptions import NotImplementedError as ActionNotImplemented
 from ocpp.exceptions import NotSupportedError, OCPPError
 
 from chargers.ocpp import frames, schemas
+from chargers.services.masking import masked
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,6 @@ class Wire:
 
     async def handle(self, frame: str) -> None:
         """Takes a frame from the charger: answers a request, or completes a call of ours."""
-        logger.debug("%s: received %s", self.identity, frame)
         try:
             message = frames.parse(frame)
         except frames.Malformed as error:
@@ -73,21 +74,25 @@ class Wire:
             return await self._send(await self._answer(message))
         awaited = self._answers.get(message.unique_id)
         if awaited is None or awaited.done():
-            return logger.info("%s: an answer to nothing that waits: %.300s", self.identity, frame)
+            return logger.info("%s: an answer to nothing that waits: %.300s", self.identity, masked(frame))
         if isinstance(message, frames.Result):
             awaited.set_result(message.payload)
         else:
             awaited.set_exception(_error_of(message))
 
     async def _refuse_frame(self, error: frames.Malformed, frame: str) -> None:
-        logger.warning("%s: %s %.300r", self.identity, error.reason, frame)
+        logger.warning("%s: %s %.300r", self.identity, error.reason, masked(frame))
         unique_id = error.unique_id or (frames.NO_ID if self.answers_unreadable else None)
         if unique_id is not None:
             code = "MessageTypeNotSupported" if error.is_unknown_type else self.malformed_code
             await self._send(_failure(unique_id, code, error.reason))
 
     async def _answer(self, request: frames.Request) -> str:
-        """The CALLRESULT or CALLERROR; whatever happens is an answer."""
+        """The CALLRESULT or CALLERROR; whatever happens is an answer, but for a database that is away.
+
+        Raises OperationalError or InterfaceError then: chargers give up a message that was refused a few times, and
+        with it the end of a session, while they keep what they got no answer to (OCPP 1.6, 3.7.1 and 9.1.26).
+        """
         handler = (self.route_map.get(request.action) or {}).get("_on_action")
         if handler is None:
             return self._refuse(request, *_unhandled(request.action, self.actions))
@@ -98,6 +103,8 @@ class Wire:
             response = await handler(**camel_to_snake_case(request.payload))
         except OCPPError as error:
             return self._refuse(request, error.code, str(error.description))
+        except (OperationalError, InterfaceError):
+            raise
         except Exception:
             logger.exception("%s: %s failed", self.identity, request.action)
             return _failure(request.unique_id, "InternalError", "An unexpected error occurred.")
@@ -110,7 +117,6 @@ class Wire:
         return _failure(request.unique_id, code, reason)
 
     async def _send(self, frame: str) -> None:
-        logger.debug("%s: sent %s", self.identity, frame)
         await self._send_text(frame)
 
     async def ask(self, action: str, payload: Json) -> Any:

@@ -42,9 +42,11 @@ def revoke(token: ApiToken) -> None:
 def find_token(key: str) -> ApiToken | None:
     """The token that may be used with this key now. Notes the use."""
     now = timezone.now()
-    hashed = secrets.keyed_hash(key, purpose=PURPOSE)
-    usable = ApiToken.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), key_hash=hashed, revoked_at=None)
+    hashes = secrets.keyed_hashes(key, purpose=PURPOSE)
+    usable = ApiToken.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), key_hash__in=hashes, revoked_at=None)
     token = usable.first()
+    if token is not None and token.key_hash != hashes[0]:
+        ApiToken.objects.filter(pk=token.pk, key_hash=token.key_hash).update(key_hash=hashes[0])
     if token is not None and (token.last_used_at is None or token.last_used_at < now - NOTE_USE_EVERY):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token

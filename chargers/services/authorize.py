@@ -11,6 +11,7 @@ from chargers.choices import AuthMethod, AuthorizationStatus, SessionStatus, Tok
 from chargers.models import ChargingSession
 from chargers.ports import Permit
 from chargers.services.events import TransactionStarted
+from chargers.services.fresh_starts import is_fresh
 from chargers.services.id_tokens import permit_for
 
 logger = logging.getLogger(__name__)
@@ -36,18 +37,45 @@ def authorize(charger_id: int, id_tag: str) -> TagInfo:
     return TagInfo(permit.status, permit.parent_id_tag)
 
 
+def is_owner(session: ChargingSession, id_tag: str) -> bool:
+    """As `is_meant`, of a session at hand."""
+    card = session.cdr_token or {}
+    is_card = card.get("type") == TokenType.RFID.value and str(card.get("uid", "")).upper() == id_tag
+    return is_card or session.id_tag == id_tag
+
+
+def tag_of_owner(session: ChargingSession, id_tag: str) -> TagInfo | None:
+    """What is told of the card with which its own transaction is ended; None for any other card.
+
+    Chargers remember the answer for the card's next use, so that another one has to be asked for (OCPP 1.6, 4.10).
+    """
+    is_its_own = session.accepted_at is not None and is_owner(session, id_tag)
+    return TagInfo(AuthorizationStatus.ACCEPTED, session.parent_id_tag) if is_its_own else None
+
+
+def authorize_other(charger_id: int, group: str, id_tag: str) -> TagInfo:
+    """A card that somebody shows while another's transaction runs: only one of the same group may have a say in it
+    (OCPP 2.0.1, C09). May wait as `authorize`."""
+    permit = _ask_port(charger_id, id_tag, None)
+    is_group = bool(group) and permit.parent_id_tag == group
+    if permit.status == AuthorizationStatus.ACCEPTED and not is_group:
+        return TagInfo(AuthorizationStatus.INVALID)
+    return TagInfo(permit.status, permit.parent_id_tag)
+
+
 def permit_start(charger_id: int, event: TransactionStarted) -> Permit | None:
     """Who stands behind a StartTransaction; None when its session waits for it or has begun with it already.
 
     May wait for partners: not with a transaction open, not on the event loop.
     """
+    if is_fresh(charger_id, event):
+        return _ask_who_knows(charger_id, event.id_tag, event.evse_number)
     here = ChargingSession.objects.filter(
         connector__evse__charger_id=charger_id, connector__evse__number=event.evse_number
     )
-    expected = here.filter(is_meant(event.id_tag), status=SessionStatus.PENDING)
-    repeated = here.filter(same_start(event))
+    expected = is_meant(event.id_tag) & Q(status=SessionStatus.PENDING)
     reserved = reserved_sessions(charger_id, event.evse_number).filter(is_meant(event.id_tag))
-    if expected.exists() or repeated.exists() or reserved.exists():
+    if here.filter(expected | same_start(event)).exists() or reserved.exists():
         return None
     return _ask_port(charger_id, event.id_tag, event.evse_number)
 
@@ -83,8 +111,14 @@ def _open_session(charger_id: int, id_tag: str) -> ChargingSession | None:
 
 
 def _ask_port(charger_id: int, id_tag: str, evse_number: int | None) -> Permit:
-    if _is_spent(id_tag):
-        return REFUSED
+    if not _is_spent(id_tag):
+        return _ask_who_knows(charger_id, id_tag, evse_number)
+    is_running = ChargingSession.objects.filter(id_tag=id_tag, status=SessionStatus.ACTIVE).exclude(accepted_at=None)
+    is_start = evse_number is not None
+    return Permit(AuthorizationStatus.CONCURRENT_TX) if is_start and is_running.exists() else REFUSED
+
+
+def _ask_who_knows(charger_id: int, id_tag: str, evse_number: int | None) -> Permit:
     # Our own staff and fleet are no partner's business.
     own = permit_for(charger_id, id_tag, evse_number)
     if own is not None:

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus
 from chargers.models import ChargingSession, OutgoingCall
-from chargers.services import masking, reservations
+from chargers.services import lifecycle, masking, reservations
 from chargers.services.lock_order import lock_call, lock_session
-from chargers.services.outgoing import Json, wake
+from chargers.services.new_passwords import asked_password, new_password
+from chargers.services.outgoing import CALL_WAITS, Json
 from infrastructure import outbox
+from infrastructure.wakeups import wake_channel
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class ClaimedCall:
     action: CallAction
     payload: Json
     expires_at: datetime
+    correlation_id: str = ""
 
 
 def claim_next(charger_id: int, channel_name: str) -> ClaimedCall | None:
@@ -52,7 +55,10 @@ def claim_next(charger_id: int, channel_name: str) -> ClaimedCall | None:
         # The condition is in the UPDATE: two sockets of one charger must not both send.
         mine = OutgoingCall.objects.filter(pk=call.pk, state=CallState.PENDING)
         if mine.update(state=CallState.SENT, sent_at=timezone.now()):
-            return ClaimedCall(call.pk, CallAction(call.action), call.payload, call.expires_at)
+            if call.action == CallAction.OCPP and (password := asked_password(call.payload)):
+                # Before it leaves: the charger may come back with it sooner than it answers.
+                lifecycle.expect_password(charger_id, password)
+            return ClaimedCall(call.pk, CallAction(call.action), call.payload, call.expires_at, call.correlation_id)
 
 
 def finish_call(call_id: int, result: CallResult, answer: Json | None) -> None:
@@ -70,6 +76,9 @@ def close_call(call: OutgoingCall, session: ChargingSession | None, result: Call
     action = CallAction(call.action)
     if session is not None and _is_proven(action, session):
         result = CallResult.ACCEPTED
+    password = asked_password(call.payload) if action == CallAction.OCPP and call.sent_at else None
+    if password and new_password(call.payload, result, answer) is None:
+        lifecycle.forget_password(call.charger_id, password)
     call.state, call.result = CallState.DONE, result
     # A password that was set, or that a charger tells, is needed no longer; nobody shall read it later.
     call.payload = masking.without_secrets(call.payload)
@@ -139,8 +148,11 @@ def expire_calls() -> None:
 
 
 def sweep_calls() -> None:
-    """Wakes the sockets of calls that still wait: their first wake-up may have been lost."""
+    """Wakes the sockets of calls that still wait: their first wake-up may have been lost.
+
+    Each by its own channel: a Redis that was emptied has forgotten who listens to which group.
+    """
     waiting = OutgoingCall.objects.filter(state=CallState.PENDING, expires_at__gt=timezone.now())
     online = waiting.exclude(charger__connection__channel_name="")
-    for charger_id in set(online.values_list("charger_id", flat=True)):
-        wake(charger_id)
+    for channel in set(online.values_list("charger__connection__channel_name", flat=True)):
+        wake_channel(channel, CALL_WAITS)

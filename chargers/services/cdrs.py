@@ -1,5 +1,6 @@
 """The final record of a session (OCPI 2.2.1 mod_cdrs)."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -25,11 +26,22 @@ def create_cdr(session: ChargingSession, priced: Priced, remark: str = "") -> CD
 
     With a reservation it begins there (2.2.1 mod_cdrs, `start_date_time`); `remark` "" says who stopped.
     """
+    return create_cdrs([(session, priced, remark)])[0]
+
+
+def create_cdrs(bills: Iterable[tuple[ChargingSession, Priced, str]]) -> list[CDR]:
+    """`create_cdr` of several sessions."""
+    created = CDR.objects.bulk_create(_cdr(session, priced, remark) for session, priced, remark in bills)
+    outbox.record("cdr", *(cdr.pk for cdr in created))
+    return created
+
+
+def _cdr(session: ChargingSession, priced: Priced, remark: str) -> CDR:
     begins_at = session.reserved_at or session.started_at
     if begins_at is None:
         raise ValueError(f"session {session.pk} has not started")
     total = priced.cost.total if priced.cost else Price(ZERO, ZERO)
-    cdr = CDR.objects.create(
+    return CDR(
         session=session,
         currency=session.currency,
         start_date_time=begins_at,
@@ -40,11 +52,11 @@ def create_cdr(session: ChargingSession, priced: Priced, remark: str = "") -> CD
         total_parking_time=priced.parking_hours,
         total_cost_excl_vat=ocpi_number(total.excl_vat),
         total_cost_incl_vat=ocpi_number(total.incl_vat),
+        retail_total_incl_vat=priced.retail_total,
         cost=cost_as_json(priced.cost),
+        retail_cost=cost_as_json(priced.retail) if priced.retail else None,
         remark=remark or REMARKS[StopReason(session.stop_reason)],
     )
-    outbox.record("cdr", cdr.pk)
-    return cdr
 
 
 CREDIT_SUFFIX = "-C"
@@ -74,7 +86,9 @@ def credit_cdr(cdr: CDR, reason: str) -> CDR:
             total_parking_time=original.total_parking_time,
             total_cost_excl_vat=-original.total_cost_excl_vat,
             total_cost_incl_vat=-original.total_cost_incl_vat,
+            retail_total_incl_vat=_negated(original.retail_total_incl_vat),
             cost=original.cost,
+            retail_cost=original.retail_cost,
             remark=reason[:255],
             invoice_reference_id=original.invoice_reference_id,
             is_credit=True,
@@ -120,6 +134,10 @@ def _price(price: Price) -> dict[str, str]:
 
 def _number(value: Decimal) -> str:
     return str(ocpi_number(value))
+
+
+def _negated(value: Decimal | None) -> Decimal | None:
+    return None if value is None else -value
 
 
 def _optional(value: Decimal | None) -> str | None:

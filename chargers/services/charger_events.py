@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from chargers.choices import ChargerEventKind
 from chargers.models import ChargerEvent
+from infrastructure.batches import delete_in_batches
 
 # Of a text of the charger: a certificate signing request has 5,500 characters at most (security whitepaper, 6.16).
 LONGEST_INFO = 8_000
@@ -20,6 +21,7 @@ def record_event(
     info: str = "",
     evse_number: int | None = None,
     request_id: int | None = None,
+    severity: int | None = None,
     at: datetime | None = None,
 ) -> ChargerEvent:
     """`at` is by the charger's clock; None: now."""
@@ -30,6 +32,7 @@ def record_event(
         info=info[:LONGEST_INFO].replace("\0", ""),
         evse_number=evse_number,
         request_id=request_id,
+        severity=severity,
         at=at or timezone.now(),
     )
 
@@ -37,4 +40,4 @@ def record_event(
 def delete_old_events() -> None:
     """Forgets what is older than the installation keeps it."""
     limit = timezone.now() - timedelta(days=settings.CHARGER_EVENT_DAYS)
-    ChargerEvent.objects.filter(received_at__lt=limit).delete()
+    delete_in_batches(ChargerEvent.objects.filter(received_at__lt=limit))

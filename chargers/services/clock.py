@@ -14,6 +14,8 @@ from chargers.models import ChargingSession
 LARGEST_CLOCK_ERROR = timedelta(minutes=5)
 # Nothing told later than this after it happened: an older time is a wrong clock.
 LONGEST_OUTAGE = timedelta(days=30)
+# How much of a session a charger alone may tell, when our own clock was set back to before its start.
+LONGEST_UNSEEN = timedelta(days=1)
 
 
 def start_of(session: ChargingSession | None, told: datetime, now: datetime) -> datetime:
@@ -28,15 +30,16 @@ def start_of(session: ChargingSession | None, told: datetime, now: datetime) -> 
 def place(session: ChargingSession, told: datetime, now: datetime) -> datetime | None:
     """A told time by our clock; None when neither the error that the clock had at the start nor none explains it.
 
-    Needs a session that has started.
+    Needs a session that has started. One that began in our future shows that our clock was set back.
     """
     began, shown = session.started_at, session.told_started_at
     if began is None:
         return None
+    latest = now if now >= began else began + LONGEST_UNSEEN
     candidates = [told]
     if shown is not None and shown != began:
         candidates.insert(0, told + (began - shown))
-    return next((at for at in candidates if began <= at <= now), None)
+    return next((at for at in candidates if began <= at <= latest), None)
 
 
 def place_status(session: ChargingSession, told: datetime, now: datetime) -> datetime:

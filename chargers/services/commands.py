@@ -12,7 +12,7 @@ from django.utils import timezone
 from chargers.choices import CallAction, CallResult, CallState, Network, SessionStatus, StopReason
 from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import calls, reservations
-from chargers.services.lock_order import lock_charger, lock_session
+from chargers.services.lock_order import lock_connection, lock_session
 from chargers.services.outgoing import Json, create_call, is_online
 from infrastructure import outbox
 from infrastructure.choices import EVSEStatus
@@ -29,7 +29,8 @@ RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """A start in the name of a peer, whose parts it names itself; `limit` is gross, `place` a CdrLocation."""
+    """A start in the name of a peer, whose parts it names itself; `limit` is gross, `place` a CdrLocation, `retail`
+    the terms of the driver's price (`ChargingSession.retail`)."""
 
     connector: Connector
     peer_id: str
@@ -42,6 +43,7 @@ class StartRequest:
     place: Json
     expires_at: datetime
     parent_id_tag: str = ""
+    retail: Json | None = None
 
 
 def request_start(request: StartRequest) -> OutgoingCall:
@@ -52,7 +54,7 @@ def request_start(request: StartRequest) -> OutgoingCall:
     """
     evse = request.connector.evse
     with transaction.atomic():
-        connection = lock_charger(evse.charger_id)
+        connection = lock_connection(evse.charger_id)
         kept = reservations.kept_for(evse, request.peer_id, request.cdr_token, request.parent_id_tag)
         refusal = _refusal(evse, connection, kept)
         session = _use_reservation(kept.session, request) if kept.session else _create_session(request)
@@ -101,6 +103,7 @@ def _create_session(request: StartRequest) -> ChargingSession:
         time_zone=location.effective_time_zone,
         tariff_version=version,
         limit=request.limit,
+        retail=request.retail,
     )
 
 
@@ -113,7 +116,7 @@ def _use_reservation(session: ChargingSession, request: StartRequest) -> Chargin
     """The newest reference is the one that counts (2.2.1 mod_sessions, `authorization_reference`)."""
     version = request.tariff_version
     session.connector, session.place, session.limit = request.connector, request.place, request.limit
-    session.tariff_version = version
+    session.tariff_version, session.retail = version, request.retail
     session.currency = version.content["currency"] if version else session.currency
     session.authorization_reference = request.authorization_reference or session.authorization_reference
     session.cdr_token = request.cdr_token
@@ -158,12 +161,12 @@ def create_stop(session: ChargingSession, charger_id: int, by: StopReason, expir
     call = create_call(charger_id, session, CallAction.STOP_TRANSACTION, payload, expires_at)
     if session.status == SessionStatus.PENDING and session.transaction_id:
         # The charger has begun a transaction for it and waits for the cable: it must know (OCPP 2.0.1, F03).
-        give_up(session)
+        give_up(session, by)
         close_if_offline(call, session)
         return call
     if session.status != SessionStatus.ACTIVE:
         if session.status == SessionStatus.PENDING:
-            give_up(session)
+            give_up(session, by)
         calls.close_call(call, session, CallResult.ACCEPTED, {"reason": "Nothing is running."})
         return call
     session.stop_requested_at, session.stop_requested_by = timezone.now(), by
@@ -182,10 +185,13 @@ def _charger_of(session: ChargingSession) -> int:
     return charger_id
 
 
-def give_up(session: ChargingSession) -> None:
-    """Ends a PENDING session that will not be charged or billed. Needs the session's lock."""
+def give_up(session: ChargingSession, by: StopReason | None = None) -> None:
+    """Ends a PENDING session that will not be charged or billed; `by` None: nobody came. Needs the session's lock."""
+    if by is not None:
+        session.stop_requested_at, session.stop_requested_by = timezone.now(), by
     session.status = SessionStatus.INVALID
     session.transaction_id = ""  # what the charger begins with it after all is another session
     session.last_updated = timezone.now()
-    session.save(update_fields=["status", "transaction_id", "last_updated"])
+    told = ["stop_requested_at", "stop_requested_by"] if by else []
+    session.save(update_fields=["status", "transaction_id", "last_updated", *told])
     outbox.record("session", session.pk)

@@ -8,15 +8,19 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from chargers.choices import SessionStatus, Settlement, StopReason
 from chargers.models import CDR, ChargingSession
-from chargers.services import metering
+from chargers.services import completion, metering
 from chargers.services.cdrs import create_cdr, credit_cdr
+from chargers.services.completion import End
 from chargers.services.lock_order import lock_session
 from chargers.services.metering import Measured, Priced
 
-NEVER_CHARGED = "This session never charged, so there is nothing to correct. Credit it instead."
-ALREADY = "This session has a newer CDR, {cdr}. Correct that one."
+NEVER_CHARGED = gettext_lazy("This session never charged, so there is nothing to correct. Credit it instead.")
+ALREADY = gettext_lazy("This session has a newer CDR, %(cdr)s. Correct that one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,34 @@ def correct_cdr(cdr: CDR, correction: Correction, reason: str) -> CDR:
         assert session is not None  # its CDR protects it
         newest = bill_of(session)
         if newest is None or newest.pk != cdr.pk:
-            raise ValidationError(ALREADY.format(cdr=newest))
+            raise ValidationError(ALREADY % {"cdr": newest})
         priced = _price(session, correction)
         credit_cdr(cdr, reason)
         # In memory only: the record is made of what was corrected.
         metering.write_progress(session, priced)
         return create_cdr(session, priced, f"Corrected: {reason}"[:255])
+
+
+def price_given_up(session: ChargingSession) -> Priced:
+    """What flowed on a session that was given up, by the tariff and the limit of its start."""
+    measured = metering.measure(session)
+    return metering.price(measured, measured.last.at, limit=session.limit)
+
+
+def bill_given_up(session_id: int, reason: str) -> CDR:
+    """Bills what flowed on a session that was given up, as if it had not been. Raises ValidationError.
+
+    Only ever a person's decision: the partner may have released the money.
+    """
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is None or session.status != SessionStatus.INVALID or not session.kwh:
+            raise ValidationError(_("There is nothing to bill: this session was not given up, or nothing flowed."))
+        last = metering.measure(session).last
+        settlement = None if session.ended_at else Settlement.STAFF
+        remark = f"Billed after it was given up: {reason}"[:255]
+        completion.complete(End(session, last.at, last.register_wh, StopReason.STAFF, settlement, remark))
+        return session.cdrs.get()
 
 
 def _price(session: ChargingSession, correction: Correction) -> Priced:
@@ -89,10 +115,12 @@ def _until(measured: Measured, end: datetime) -> Iterator[tuple[datetime, dateti
 def _check(started_at: datetime, correction: Correction) -> None:
     if correction.ended_at < started_at:
         began = timezone.localtime(started_at).strftime("%Y-%m-%d %H:%M:%S %Z")
-        raise ValidationError({"ended_at": f"The session began at {began}; it cannot end before."})
+        raise ValidationError(
+            {"ended_at": _("The session began at %(began)s; it cannot end before.") % {"began": began}}
+        )
     if correction.ended_at > timezone.now():
-        raise ValidationError({"ended_at": "The end lies in the future."})
+        raise ValidationError({"ended_at": _("The end lies in the future.")})
     if correction.kwh < 0:
-        raise ValidationError({"kwh": "Energy cannot be negative."})
+        raise ValidationError({"kwh": _("Energy cannot be negative.")})
     if correction.most is not None and correction.most <= 0:
-        raise ValidationError({"most": "To give all the money back, credit the CDR without correcting it."})
+        raise ValidationError({"most": _("To give all the money back, credit the CDR without correcting it.")})

@@ -18,13 +18,13 @@ ANSWER_WITHIN = timedelta(seconds=10)
 def show_cost(measured: Measured, now: datetime) -> OutgoingCall | None:
     """Tells the gross cost to the charger of a running session, if it was quiet and has not refused before."""
     session = measured.session
-    if session.connector is None or session.total_cost_incl_vat is None or now - measured.last.at < QUIET_FOR:
+    if session.connector is None or session.driver_total_incl_vat is None or now - measured.last.at < QUIET_FOR:
         return None
     charger_id = session.connector.evse.charger_id
     connections = ChargerConnection.objects.filter(charger_id=charger_id, protocol=OcppVersion.V201)
     if not connections.exclude(channel_name="").exists() or _has_refused(charger_id):
         return None
-    cost = json_number(money(session.total_cost_incl_vat, session.currency))
+    cost = json_number(money(session.driver_total_incl_vat, session.currency))
     payload = {"totalCost": cost, "transactionId": session.transaction_id}
     return request_ocpp(charger_id, ACTION, payload, now + ANSWER_WITHIN)
 

@@ -35,11 +35,17 @@ class TransactionStarted:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The energy register at one instant, and the power then if the charger told it."""
+    """The energy register at one instant, and the power then if the charger told it.
+
+    `is_interval`: of a charger that tells no register; `register_wh` is the energy since its value before. `context`:
+    the series that an interval belongs to (ReadingContext, 7.35 of OCPP 1.6); "" for a register.
+    """
 
     at: datetime
     register_wh: Decimal
     power_w: Decimal | None = None
+    is_interval: bool = False
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,13 @@ class MeterValuesReceived:
 
 @dataclass(frozen=True, slots=True)
 class TransactionEnded:
-    """`reason` is the word of OCPP 1.6 (Reason); "" when the charger gave none, which means Local."""
+    """`reason` is the word of OCPP 1.6 (Reason); "" when the charger gave none, which means Local.
+
+    `meter_stop` None: no register was told at the end, so that the last one measured counts.
+    """
 
     transaction_id: int
-    meter_stop: Decimal
+    meter_stop: Decimal | None
     at: datetime
     reason: str = ""
     readings: tuple[Reading, ...] = ()

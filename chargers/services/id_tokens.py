@@ -1,11 +1,18 @@
 """Our own id tokens: cards of an operator's staff and fleet, known to us and to no partner."""
 
+from collections.abc import Mapping
+
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from chargers.choices import AuthMethod, AuthorizationStatus, TokenType
 from chargers.models import IdToken
 from chargers.ports import AuthorizedStart, Permit
+from chargers.services.events import TransactionStarted
 from infrastructure.models import Connector
+
+# OCPP 1.6, 7.28: IdToken is a CiString20Type. OCPP 2.0.1 has 36 characters.
+LONGEST_TAG_16 = 20
 
 
 def permit_for(charger_id: int, id_tag: str, evse_number: int | None) -> Permit | None:
@@ -23,11 +30,33 @@ def permit_for(charger_id: int, id_tag: str, evse_number: int | None) -> Permit 
     return Permit(status, token.parent_id_tag, start)
 
 
+def find_starts(told: Mapping[int, tuple[int, TransactionStarted]]) -> dict[int, tuple[str, AuthorizedStart]]:
+    """Of starts, each of a charger by its id, those with a card of the charger's operator that may charge: its parent
+    id tag and the start. No word about any other: ask `permit_for`."""
+    events = [event for _, event in told.values()]
+    cards = IdToken.objects.alias(tag=Upper("id_tag")).filter(tag__in={event.id_tag.upper() for event in events})
+    tokens = {(token.operator_id, token.id_tag.upper()): token for token in cards}
+    outlets: dict[tuple[int, int], Connector] = {}
+    if tokens:
+        chargers, numbers = {charger_id for charger_id, _ in told.values()}, {event.evse_number for event in events}
+        for connector in _OUTLETS.filter(evse__charger__in=chargers, evse__number__in=numbers):
+            outlets.setdefault((connector.evse.charger_id, connector.evse.number), connector)
+    now, found = timezone.now(), {}
+    for number, (charger_id, event) in told.items():
+        outlet = outlets.get((charger_id, event.evse_number))
+        token = outlet and tokens.get((outlet.evse.charger.location.operator_id, event.id_tag.upper()))
+        if outlet and token and token.status_at(now) == AuthorizationStatus.ACCEPTED:
+            found[number] = token.parent_id_tag, _start(outlet, token)
+    return found
+
+
+_OUTLETS = Connector.objects.select_related("evse__charger__location__operator__site")
+
+
 def _outlet(charger_id: int, evse_number: int | None) -> Connector | None:
     if evse_number is None:
         return None
-    there = Connector.objects.filter(evse__charger=charger_id, evse__number=evse_number)
-    return there.select_related("evse__charger__location__operator__site").first()
+    return _OUTLETS.filter(evse__charger=charger_id, evse__number=evse_number).first()
 
 
 def _start(connector: Connector, token: IdToken) -> AuthorizedStart:

@@ -1,6 +1,7 @@
 """Whether a charger is connected, by which socket, and what it said of itself."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from secrets import token_urlsafe
 
@@ -23,6 +24,8 @@ SILENT_AFTER = 3 * HEARTBEAT_INTERVAL
 # Mobile links drop for seconds all the time; partners need not see each of them.
 UNKNOWN_AFTER = timedelta(seconds=60)
 PASSWORD_PURPOSE = "charger-password"
+# Of those that a charger was sent and has not shown yet. More mean that it takes none of them.
+MOST_PASSWORDS = 10
 
 # States that a connection has no say in: not built yet, or gone.
 SETTLED_STATUSES = (EVSEStatus.UNKNOWN, EVSEStatus.PLANNED, EVSEStatus.REMOVED)
@@ -40,7 +43,62 @@ def create_connection(charger: Charger) -> None:
 def set_password(charger: Charger, password: str) -> None:
     """Only a keyed hash is kept. A socket that is open stays open."""
     password_hash = secrets.keyed_hash(password, purpose=PASSWORD_PURPOSE)
-    ChargerConnection.objects.update_or_create(charger=charger, defaults={"password_hash": password_hash})
+    hashes = {"password_hash": password_hash, "next_password_hashes": []}
+    ChargerConnection.objects.update_or_create(charger=charger, defaults=hashes)
+
+
+def expect_password(charger_id: int, password: str) -> None:
+    """The charger is given a new password over OCPP. Until it shows it for the first time those before are good too:
+    it may have it only after a reboot, or not at all."""
+    next_hash = secrets.keyed_hash(password, purpose=PASSWORD_PURPOSE)
+    _change_expected(charger_id, lambda expected: [*expected, next_hash][-MOST_PASSWORDS:])
+
+
+def forget_password(charger_id: int, password: str) -> None:
+    """The charger has said that it did not take it."""
+
+    def without(expected: list[str]) -> list[str]:
+        same = [number for number, one in enumerate(expected) if _is_password(password, one)]
+        return [one for number, one in enumerate(expected) if number not in same[-1:]]
+
+    _change_expected(charger_id, without)
+
+
+def _change_expected(charger_id: int, change: Callable[[list[str]], list[str]]) -> None:
+    with transaction.atomic():
+        connections = ChargerConnection.objects.select_for_update(no_key=True).filter(charger_id=charger_id)
+        connection = connections.order_by().first()
+        if connection is not None:
+            connection.next_password_hashes = change(connection.next_password_hashes)
+            connection.save(update_fields=["next_password_hashes"])
+
+
+def take_password(charger_id: int, password: str) -> None:
+    """The charger has shown an expected password: those before it are worth nothing any more. What was sent after it
+    may come into force yet."""
+    with transaction.atomic():
+        connections = ChargerConnection.objects.select_for_update(no_key=True).filter(charger_id=charger_id)
+        connection = connections.order_by().first()
+        if connection is None:
+            return
+        expected = connection.next_password_hashes
+        shown = [number for number, one in enumerate(expected) if _is_password(password, one)]
+        if shown:
+            connection.password_hash = secrets.keyed_hash(password, purpose=PASSWORD_PURPOSE)
+            connection.next_password_hashes = expected[shown[-1] + 1 :]
+            connection.save(update_fields=["password_hash", "next_password_hashes"])
+
+
+def _is_password(password: str, stored: str) -> bool:
+    return secrets.is_hash_of(password, stored, purpose=PASSWORD_PURPOSE)
+
+
+def keep_password(charger_id: int, stored: str, password: str) -> None:
+    """The charger has shown the password that it has: kept under the key of now if it was under an old one."""
+    password_hash = secrets.keyed_hash(password, purpose=PASSWORD_PURPOSE)
+    if password_hash != stored:
+        same = ChargerConnection.objects.filter(charger_id=charger_id, password_hash=stored)
+        same.update(password_hash=password_hash)
 
 
 def renew_password(charger: Charger) -> str:

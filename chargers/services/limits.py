@@ -9,7 +9,7 @@ from django.conf import settings
 
 from chargers.choices import StopReason
 from chargers.models import ChargingSession
-from chargers.services import commands, metering, outgoing
+from chargers.services import commands, metering, outgoing, refresh
 from chargers.services.events import Reading
 from chargers.services.metering import HOUR, Measured
 from infrastructure.choices import PowerType
@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 COMMAND_LATENCY = timedelta(seconds=3)
 # Between distant meter values running sessions are looked at so often (settings, `price_active_sessions`).
 LOOK_EVERY = timedelta(seconds=10)
+# A charger whose last value is older is asked for a new one, so long before its session would be stopped.
+STALE_AFTER = timedelta(seconds=30)
+ASK_AHEAD = 2 * LOOK_EVERY
 LONGEST_FORECAST = timedelta(seconds=60)
 PHASES: dict[str, int] = {PowerType.AC_3_PHASE: 3, PowerType.AC_2_PHASE: 2, PowerType.AC_2_PHASE_SPLIT: 2}
 # What chargers are set to that seldom speak.
@@ -29,19 +32,19 @@ LONGEST_INTERVAL = timedelta(minutes=15)
 REPEAT_STOP_AFTER = timedelta(seconds=30)
 
 
-def is_reached(measured: Measured, now: datetime) -> bool:
-    """Whether the cost could exceed the limit before we look again and a stop has taken effect.
+def is_reached(measured: Measured, now: datetime, *, within: timedelta = timedelta(0)) -> bool:
+    """Whether the driver's price could exceed the limit before we look again and a stop has taken effect.
 
     Looks ahead to the next meter value, by the interval of the last two, and to the next look in between; both at
-    the power last seen.
+    the power last seen. `within` looks further ahead.
     """
     session = measured.session
     if session.limit is None or session.tariff_version is None:
         return False
     ahead = min(metering.meter_interval(measured), LONGEST_FORECAST)
-    end = max(now + _until_next_look(measured, now), measured.last.at + ahead) + COMMAND_LATENCY
+    end = max(now + _until_next_look(measured, now), measured.last.at + ahead) + COMMAND_LATENCY + within
     forecast = metering.price(_forecast(measured, end), end, limit=None)
-    return forecast.cost is not None and forecast.cost.total.incl_vat > session.limit
+    return forecast.driver_total > session.limit
 
 
 def _until_next_look(measured: Measured, now: datetime) -> timedelta:
@@ -88,9 +91,20 @@ def stop_if_reached(measured: Measured, now: datetime) -> None:
     """
     if _is_nobodys(measured.session):
         return ask_to_stop(measured.session, StopReason.STAFF, now)
-    if _may_ask(measured.session, now) and is_reached(measured, now):
+    if not _may_ask(measured.session, now):
+        return
+    if is_reached(measured, now):
         logger.info("session %s comes to its limit of %s", measured.session, measured.session.limit)
         ask_to_stop(measured.session, StopReason.LIMIT, now)
+    elif now - measured.last.at > STALE_AFTER and is_reached(measured, now, within=ASK_AHEAD):
+        _ask_for_values(measured.session)
+
+
+def _ask_for_values(session: ChargingSession) -> None:
+    """What is forecast from an old value may be far from the truth: the driver shall not be stopped too early."""
+    evse = session.connector.evse if session.connector else None
+    if evse is not None and outgoing.is_online(evse.charger_id):
+        refresh.request_values(evse.charger_id, evse.number)
 
 
 def _is_nobodys(session: ChargingSession) -> bool:

@@ -10,7 +10,9 @@ _SHORTEST_TAG = 6
 _USER_IN_URL = re.compile(r"(?<=://)[^/?#\s\"'@]++@")
 # The charger's own password: a configuration key of OCPP 1.6, a variable of OCPP 2.0.1.
 SECRET_NAMES = {"authorizationkey", "basicauthpassword"}
-_SECRET = re.compile("|".join(SECRET_NAMES), re.IGNORECASE)
+# Of a network profile (OCPP 2.0.1, APNType and VPNType): fields by the name of what they are in.
+_SECRET_FIELDS = {"apn": {"apnPassword", "simPin"}, "vpn": {"password", "key"}}
+_SECRET = re.compile("|".join([*SECRET_NAMES, *(f'"{name}"' for name in _SECRET_FIELDS)]), re.IGNORECASE)
 
 
 def masked(text: str) -> str:
@@ -42,7 +44,13 @@ def _hide(value: Any) -> Any:
     name = variable.get("name") if isinstance(variable, dict) else value.get("key")
     if isinstance(name, str) and name.lower() in SECRET_NAMES:
         return _hide_values(value)
-    return {key: _hide(one) for key, one in value.items()}
+    return {key: _hide_fields(one, _SECRET_FIELDS.get(key, set())) for key, one in value.items()}
+
+
+def _hide_fields(value: Any, names: set[str]) -> Any:
+    if not names or not isinstance(value, dict):
+        return _hide(value)
+    return {key: HIDDEN if key in names else _hide(one) for key, one in value.items()}
 
 
 def _hide_values(value: Any) -> Any:

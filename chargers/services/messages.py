@@ -15,6 +15,7 @@ from django.utils import timezone
 from chargers.choices import Direction, FrameKind
 from chargers.models import ChargerMessage
 from chargers.services.masking import masked
+from infrastructure import correlation
 from infrastructure.background import BackgroundWriter
 from infrastructure.models import Charger
 
@@ -33,28 +34,29 @@ class _Item(NamedTuple):
     direction: Direction
     frame: str
     at: datetime
+    correlation_id: str = ""
 
 
 class _OpenRequests:
-    """Which action a message id stands for, until it is answered. Used by one thread at a time."""
+    """Which action, and for whom, a message id stands for, until it is answered. Used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._actions: OrderedDict[tuple[int, Direction, str], str] = OrderedDict()
+        self._actions: OrderedDict[tuple[int, Direction, str], tuple[str, str]] = OrderedDict()
 
     def opened(self, item: _Item, unique_id: str, action: str) -> None:
-        self._actions[item.charger_id, item.direction, unique_id] = action
+        self._actions[item.charger_id, item.direction, unique_id] = action, item.correlation_id
         if len(self._actions) > _MAX_OPEN:
             self._actions.popitem(last=False)
 
-    def answered(self, item: _Item, unique_id: str) -> str:
+    def answered(self, item: _Item, unique_id: str) -> tuple[str, str]:
         asked = Direction.OUT if item.direction == Direction.IN else Direction.IN
-        return self._actions.pop((item.charger_id, asked, unique_id), "")
+        return self._actions.pop((item.charger_id, asked, unique_id), ("", ""))
 
 
 def record(charger_id: int, direction: Direction, frame: str) -> None:
     """No query, no waiting."""
     if settings.CHARGER_MESSAGE_LOG_DAYS > 0:
-        _put(_Item(charger_id, direction, frame, timezone.now()))
+        _put(_Item(charger_id, direction, frame, timezone.now(), correlation.current()))
 
 
 def _put(item: _Item) -> None:
@@ -76,7 +78,7 @@ def _write(items: list[_Item]) -> None:
 
 def _row(item: _Item) -> ChargerMessage | None:
     """None for heartbeats and their answers."""
-    kind, unique_id, action = _read(item)
+    kind, unique_id, action, correlation_id = _read(item)
     if action == "Heartbeat" and not settings.CHARGER_MESSAGE_LOG_HEARTBEATS and kind != FrameKind.CALLERROR:
         return None
     return ChargerMessage(
@@ -86,25 +88,26 @@ def _row(item: _Item) -> ChargerMessage | None:
         kind=kind,
         action=_clean(action)[:50],
         unique_id=_clean(unique_id)[:64],
+        correlation_id=correlation_id,
         frame=masked(_clean(item.frame))[:MAX_FRAME],
         size=len(item.frame),
     )
 
 
-def _read(item: _Item) -> tuple[FrameKind, str, str]:
-    """What a frame is, its message id and its action, as far as they can be told."""
+def _read(item: _Item) -> tuple[FrameKind, str, str, str]:
+    """What a frame is, its message id, its action and for whom, as far as they can be told."""
     try:
         parts = json.loads(item.frame)
     except (ValueError, RecursionError):
         parts = None
     if not isinstance(parts, list) or len(parts) < 3 or not isinstance(parts[1], str):
-        return FrameKind.UNREADABLE, "", ""
+        return FrameKind.UNREADABLE, "", "", ""
     kind = _KINDS.get(parts[0], FrameKind.UNREADABLE) if isinstance(parts[0], int) else FrameKind.UNREADABLE
     if kind == FrameKind.CALL:
         action = str(parts[2])
         _open_requests.opened(item, parts[1], action)
-        return kind, parts[1], action
-    return kind, parts[1], _open_requests.answered(item, parts[1])
+        return kind, parts[1], action, item.correlation_id
+    return kind, parts[1], *_open_requests.answered(item, parts[1])
 
 
 def _clean(text: str) -> str:

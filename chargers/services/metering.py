@@ -4,13 +4,13 @@ The periods are the ones that partners see, and the cost is the price of exactly
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from chargers.models import ChargingSession, MeterSample
+from chargers.models import ChargingSession, MeterSample, ParkingSpan
 from chargers.services import clock
 from chargers.services.events import Reading
 from tariffs.pricing import (
@@ -18,8 +18,10 @@ from tariffs.pricing import (
     Cost,
     Dimension,
     PriceComponent,
+    RetailTerms,
     Tariff,
     TariffElement,
+    money,
     ocpi_number,
     price_periods,
     split_session,
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 ZERO = Decimal(0)
 WATT_HOURS_PER_KWH = Decimal(1000)
 HOUR = Decimal(3600)
+# ReadingContext of the two series of intervals.
+PERIODIC, ALIGNED = "Sample.Periodic", "Sample.Clock"
 SHORTEST_SLOPE = timedelta(seconds=5)
 # No car takes more, and no charger delivers more for long: such a register is a fault of the meter. Generous, as a
 # session whose beginning was told late, by a wrong clock, looks shorter than it was.
@@ -53,11 +57,29 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A session as if it ended at `end`; `cost` is None without a tariff."""
+    """A session as if it ended at `end`; `cost` is None without a tariff, `retail` where the driver pays just that."""
 
     end: datetime
     periods: tuple[ChargingPeriod, ...]
     cost: Cost | None
+    terms: RetailTerms | None = None
+
+    @property
+    def retail(self) -> Cost | None:
+        return self.terms.cost(self.cost) if self.terms and self.cost else None
+
+    @property
+    def driver_total(self) -> Decimal:
+        """Gross, unrounded."""
+        if self.cost is None:
+            return ZERO
+        gross = self.cost.total.incl_vat
+        return self.terms.gross(gross) if self.terms else gross
+
+    @property
+    def retail_total(self) -> Decimal | None:
+        """`retail.gross`: what the driver pays, rounded once; None where that is the tariff's amount."""
+        return money(self.driver_total, self.cost.currency) if self.terms and self.cost else None
 
     @property
     def kwh(self) -> Decimal:
@@ -78,8 +100,21 @@ class Priced:
 
 def record_samples(session: ChargingSession, readings: Iterable[Reading], now: datetime) -> None:
     """Repeated values change nothing: the first one of an instant stays. Impossible ones are left out."""
+    record_samples_of([(session, readings)], now)
+
+
+def record_samples_of(told: Iterable[tuple[ChargingSession, Iterable[Reading]]], now: datetime) -> None:
+    """`record_samples` of several sessions."""
     samples = [
-        MeterSample(session=session, at=one.at, register_wh=one.register_wh, power_w=one.power_w)
+        MeterSample(
+            session=session,
+            at=one.at,
+            register_wh=one.register_wh,
+            power_w=one.power_w,
+            is_interval=one.is_interval,
+            context=one.context,
+        )
+        for session, readings in told
         for one in _placed(session, readings, now)
     ]
     MeterSample.objects.bulk_create(samples, ignore_conflicts=True)
@@ -99,7 +134,11 @@ def _placed(session: ChargingSession, readings: Iterable[Reading], now: datetime
         if one.power_w is not None and one.power_w > LARGEST_POWER_W:  # a fault of the meter; its register may be right
             one = replace(one, power_w=None)
         at = clock.place(session, one.at, now)
-        if not is_possible(session, one.register_wh, now):
+        if one.is_interval:
+            # Not at the time it came: told again, it would count twice.
+            if at is not None and is_possible(session, began.register_wh + one.register_wh, now):
+                yield replace(one, at=at)
+        elif not is_possible(session, one.register_wh, now):
             logger.warning("session %s: a register of %s Wh is impossible", session, one.register_wh)
         elif at is not None:
             yield replace(one, at=at)
@@ -115,14 +154,79 @@ def _placed(session: ChargingSession, readings: Iterable[Reading], now: datetime
 
 def measure(session: ChargingSession, last: Reading | None = None) -> Measured:
     """Reads what is stored of a session that has started; `last` counts as if it were stored."""
-    rows = session.samples.order_by("at").values_list("at", "register_wh", "power_w")
-    samples = [Reading(*row) for row in rows] + ([last] if last else [])
-    spans = session.parking_spans.order_by("started_at").values_list("started_at", "ended_at")
+    return _measured(session, *_stored_of([session])[session.pk], last)
+
+
+def measure_all(sessions: Sequence[ChargingSession]) -> list[Measured]:
+    """`measure` of several sessions."""
+    stored = _stored_of(sessions)
+    return [_measured(session, *stored[session.pk], None) for session in sessions]
+
+
+Spans = list[tuple[datetime, datetime | None]]
+
+
+def _stored_of(sessions: Sequence[ChargingSession]) -> dict[int, tuple[list[Reading], Spans]]:
+    stored: dict[int, tuple[list[Reading], Spans]] = {session.pk: ([], []) for session in sessions}
+    samples = MeterSample.objects.filter(session__in=stored).order_by("session_id", "at")
+    columns = ("session_id", "at", "register_wh", "power_w", "is_interval", "context")
+    for session_id, *reading in samples.values_list(*columns):
+        stored[session_id][0].append(Reading(*reading))
+    spans = ParkingSpan.objects.filter(session__in=stored).order_by("session_id", "started_at")
+    for session_id, start, end in spans.values_list("session_id", "started_at", "ended_at"):
+        stored[session_id][1].append((start, end))
+    return stored
+
+
+def _measured(session: ChargingSession, samples: list[Reading], spans: Spans, last: Reading | None) -> Measured:
     return Measured(
         session,
-        tuple(_plausible(session, samples)),
+        tuple(_plausible(session, _as_registers(session, samples) + ([last] if last else []))),
         tuple((start, end) for start, end in spans if end is None or end > start),
     )
+
+
+def stored_readings(session: ChargingSession) -> list[Reading]:
+    """The registers that are stored of a session that has started, in the order of their time."""
+    return _as_registers(session, _stored_of([session])[session.pk][0])
+
+
+def _as_registers(session: ChargingSession, samples: list[Reading]) -> list[Reading]:
+    """Energies of intervals summed up on top of the start, unless the charger told registers on the way: those mean
+    the same energy. Where the register at the start is not known, only the intervals count.
+    """
+    if not any(one.is_interval for one in samples):
+        return samples
+    began = begin_of(session)
+    registers = [one for one in samples if not one.is_interval and session.is_meter_start_known]
+    if any(began.at < one.at and (session.ended_at is None or one.at < session.ended_at) for one in registers):
+        return registers
+    return _summed_up(began, _one_series([one for one in samples if one.is_interval and one.at > began.at]))
+
+
+def _one_series(intervals: list[Reading]) -> list[Reading]:
+    """A charger may tell the same energy twice, by its own intervals (`MeterValueSampleInterval`) and by those of the
+    clock (`ClockAlignedDataInterval`), which can begin before the session: the former count if there are any.
+    """
+    if any(one.context == PERIODIC for one in intervals):
+        intervals = [one for one in intervals if one.context != ALIGNED]
+    # The last interval may be told again as that of the end.
+    by_time: dict[datetime, Reading] = {}
+    for one in sorted(intervals, key=lambda one: (one.at, one.context != PERIODIC)):
+        by_time.setdefault(one.at, one)
+    return list(by_time.values())
+
+
+def _summed_up(began: Reading, intervals: Iterable[Reading]) -> list[Reading]:
+    register, readings = began.register_wh, []
+    for one in intervals:
+        register += one.register_wh
+        readings.append(replace(one, register_wh=register, is_interval=False))
+    return readings
+
+
+def has_intervals(session: ChargingSession) -> bool:
+    return session.samples.filter(is_interval=True).exists()
 
 
 def begin_of(session: ChargingSession) -> Reading:
@@ -173,10 +277,10 @@ def _run_on(register_wh: Decimal, samples: Iterable[Reading]) -> Iterator[Readin
 
 
 def price(measured: Measured, end: datetime, *, limit: Decimal | None) -> Priced:
-    """The session as if it ended at `end`, never dearer than `limit` (gross)."""
+    """The session as if it ended at `end`, for its driver never dearer than `limit` (gross)."""
     session = measured.session
-    version = session.tariff_version
-    tariff = pricing_tariff(version, limit) if version else _free(session.currency)
+    version, terms = session.tariff_version, session.retail_terms
+    tariff = _tariff(session, limit)
     registers = [(reading.at, reading.register_wh) for reading in measured.readings]
     start = measured.readings[0].at
     # A charger's clock may be behind ours.
@@ -185,7 +289,15 @@ def price(measured: Measured, end: datetime, *, limit: Decimal | None) -> Priced
         tariff, registers, measured.parking, start, end, session.time_zone, reserved_from=reserved_from
     )
     cost = price_periods(tariff, periods, end, session.time_zone) if version else None
-    return Priced(end, tuple(periods), cost)
+    return Priced(end, tuple(periods), cost, terms)
+
+
+def _tariff(session: ChargingSession, limit: Decimal | None) -> Tariff:
+    """`limit` is the driver's."""
+    version, terms = session.tariff_version, session.retail_terms
+    if version is None:
+        return _free(session.currency)
+    return pricing_tariff(version, limit if limit is None or terms is None else terms.wholesale_limit(limit))
 
 
 def price_unused(session: ChargingSession, end: datetime, *, has_expired: bool) -> Priced:
@@ -193,10 +305,10 @@ def price_unused(session: ChargingSession, end: datetime, *, has_expired: bool) 
     if session.reserved_at is None:
         raise ValueError(f"session {session.pk} was not reserved")
     version, zone = session.tariff_version, session.time_zone
-    tariff = pricing_tariff(version, session.limit) if version else _free(session.currency)
+    tariff = _tariff(session, session.limit)
     periods = split_session(tariff, [(end, ZERO)], [], end, end, zone, reserved_from=session.reserved_at)
     cost = price_periods(tariff, periods, end, zone, reservation_expired=has_expired) if version else None
-    return Priced(end, tuple(periods), cost)
+    return Priced(end, tuple(periods), cost, session.retail_terms)
 
 
 def _free(currency: str) -> Tariff:
@@ -224,11 +336,29 @@ def write_progress(session: ChargingSession, priced: Priced) -> bool:
     if priced.cost is not None:
         session.total_cost_excl_vat = ocpi_number(priced.cost.total.excl_vat)
         session.total_cost_incl_vat = ocpi_number(priced.cost.total.incl_vat)
+        session.retail_total_incl_vat = priced.retail_total
     session.charging_periods = priced.to_ocpi(version.content["id"] if version else None)
     return before != (session.kwh, session.total_cost_incl_vat, len(session.charging_periods))
 
 
-PROGRESS_FIELDS = ("kwh", "total_cost_excl_vat", "total_cost_incl_vat", "charging_periods", "last_updated")
+PROGRESS_FIELDS = (
+    "kwh",
+    "total_cost_excl_vat",
+    "total_cost_incl_vat",
+    "retail_total_incl_vat",
+    "charging_periods",
+    "last_updated",
+)
+
+
+def save_all(sessions: Sequence[ChargingSession], fields: Collection[str]) -> None:
+    """Writes these fields of sessions that are there. Needs their locks."""
+    if len(sessions) == 1:
+        return sessions[0].save(update_fields=fields)
+    # Each row is there, so that nothing is inserted: several rows are updated in one statement, which Django puts
+    # together much faster than that of `bulk_update`.
+    ChargingSession.objects.bulk_create(sessions, update_conflicts=True, unique_fields=["pk"], update_fields=fields)
+    return None
 
 
 def is_parked(measured: Measured) -> bool:

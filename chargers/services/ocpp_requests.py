@@ -8,15 +8,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from django.db import transaction
-from jsonschema import Draft4Validator, FormatChecker
 
 from chargers.choices import OcppVersion, SessionStatus, StopReason
 from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
+from chargers.services import schemas
 from chargers.services.commands import request_stop
 from chargers.services.outgoing import Json, request_ocpp
 from infrastructure.models import Charger
@@ -39,10 +37,7 @@ ACTIONS: Mapping[OcppVersion, frozenset[str]] = {
         SetMonitoringLevel SetNetworkProfile SetVariableMonitoring SetVariables UnpublishFirmware""".split()
     ),
 }
-_SCHEMAS = {OcppVersion.V16: ("ocpp.v16", "{}.json"), OcppVersion.V201: ("ocpp.v201", "{}Request.json")}
 _STOPS = ("RemoteStopTransaction", "RequestStopTransaction")
-
-_formats = FormatChecker(formats=())
 
 
 class InvalidRequest(Exception):
@@ -89,26 +84,12 @@ def check_request(version: OcppVersion, action: str, payload: Any) -> None:
     # Tenths are no tenths in binary: both sides are compared in decimals.
     exact = json.loads(json.dumps(payload), parse_float=Decimal)
     try:
-        errors = list(_validator(version, action).iter_errors(exact))
+        schema = schemas.validator(version.removeprefix("ocpp"), schemas.REQUEST, action, Decimal)
+        errors = list(schema.iter_errors(exact)) if schema else []
     except ArithmeticError:
         raise InvalidRequest({"non_field_errors": ["A number is too large."]}) from None
     if errors:
         raise InvalidRequest(_by_field(errors))
-
-
-@cache
-def _validator(version: OcppVersion, action: str) -> Draft4Validator:
-    package, name = _SCHEMAS[version]
-    schema = files(package).joinpath("schemas", name.format(action)).read_text(encoding="utf-8-sig")
-    return Draft4Validator(json.loads(schema, parse_float=Decimal), format_checker=_formats)
-
-
-def _is_instant(value: object) -> bool:
-    """ISO 8601 with or without a zone (OCPP 1.6, 3.14 recommends one but asks for none)."""
-    return not isinstance(value, str) or bool(datetime.fromisoformat(value.upper()))
-
-
-_formats.checks("date-time", raises=ValueError)(_is_instant)
 
 
 def _by_field(errors: Iterable[Any]) -> Errors:

@@ -84,7 +84,9 @@ def _connected(timeline: Iterable[TransactionReported]) -> Iterator[bool]:
 
 def _is_empty_end(event: TransactionReported, timeline: list[TransactionReported]) -> bool:
     """An end that is the first to name somebody begins nothing, unless energy flowed."""
-    registers = [reading.register_wh for one in timeline for reading in one.readings]
+    registers = [register for one in timeline for register in one.registers]
+    if any(reading.is_interval and reading.register_wh for one in timeline for reading in one.readings):
+        return False
     return event.is_over and (len(registers) < 2 or registers[0] == registers[-1])
 
 
@@ -104,10 +106,10 @@ def _opening(charger_id: int, timeline: list[TransactionReported], event: Transa
 
 def _register(timeline: list[TransactionReported], opening: TransactionReported) -> Decimal | None:
     """The first one that came with the opening, else the last one before it."""
-    if opening.readings:
-        return opening.readings[0].register_wh
+    if opening.registers:
+        return opening.registers[0]
     before = [one for one in timeline if one.seq_no < opening.seq_no]
-    return next((one.readings[-1].register_wh for one in reversed(before) if one.readings), None)
+    return next((one.registers[-1] for one in reversed(before) if one.registers), None)
 
 
 def _evse_of_start(charger_id: int, timeline: Iterable[TransactionReported]) -> int:

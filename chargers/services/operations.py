@@ -122,6 +122,49 @@ def _send_certificate(values: Json, is_v201: bool) -> Request:
     return "CertificateSigned", {"certificateChain": values["chain"]}
 
 
+def _renew_certificate(values: Json, is_v201: bool) -> Request:
+    if is_v201:
+        return "TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}
+    return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
+
+
+def _read_certificates(values: Json, is_v201: bool) -> Request:
+    return "GetInstalledCertificateIds", {} if is_v201 else {"certificateType": "CentralSystemRootCertificate"}
+
+
+def _read_monitors(values: Json, is_v201: bool) -> Request:
+    return "GetMonitoringReport", {"requestId": _new_id()}
+
+
+def _show_message(values: Json, is_v201: bool) -> Request:
+    until = {"endDateTime": _instant(values["end"])} if values["end"] else {}
+    content = {"format": "UTF8", "content": values["text"]}
+    return "SetDisplayMessage", {
+        "message": {"id": _new_id(), "priority": values["priority"], "message": content, **until}
+    }
+
+
+def _read_messages(values: Json, is_v201: bool) -> Request:
+    return "GetDisplayMessages", {"requestId": _new_id()}
+
+
+def _clear_message(values: Json, is_v201: bool) -> Request:
+    return "ClearDisplayMessage", {"id": values["message"]}
+
+
+def _customer_information(values: Json, is_v201: bool) -> Request:
+    wanted = {"requestId": _new_id(), "report": True, "clear": values["is_cleared"]}
+    return "CustomerInformation", {**wanted, "idToken": {"idToken": values["id_tag"], "type": values["type"]}}
+
+
+def request_monitor(variable: ChargerVariable, kind: str, value: float, severity: int) -> OutgoingCall:
+    """Asks a charger of OCPP 2.0.1 to watch a variable and to tell with NotifyEvent."""
+    named = _name(variable)
+    named.pop("attributeType", None)
+    wanted = {"value": value, "type": kind, "severity": severity, **named}
+    return request(variable.charger, "SetVariableMonitoring", {"setMonitoringData": [wanted]})
+
+
 BUILDERS: Mapping[str, Builder] = {
     "reset": _reset,
     "availability": _availability,
@@ -132,6 +175,13 @@ BUILDERS: Mapping[str, Builder] = {
     "diagnostics": _get_diagnostics,
     "security-log": _get_security_log,
     "certificate": _send_certificate,
+    "renew-certificate": _renew_certificate,
+    "read-certificates": _read_certificates,
+    "read-monitors": _read_monitors,
+    "show-message": _show_message,
+    "read-messages": _read_messages,
+    "clear-message": _clear_message,
+    "customer-information": _customer_information,
 }
 
 

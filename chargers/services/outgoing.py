@@ -5,9 +5,13 @@ from typing import Any
 
 from chargers.choices import CallAction
 from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
+from infrastructure import correlation
 from infrastructure.wakeups import wake_group
 
 Json = dict[str, Any]
+
+# What a charger's socket is told.
+CALL_WAITS = {"type": "ocpp.call"}
 
 
 def group_of(charger_id: int) -> str:
@@ -20,7 +24,12 @@ def create_call(
 ) -> OutgoingCall:
     """Leaves a request for the charger's socket. Needs the lock of the session, if it is about one."""
     call = OutgoingCall.objects.create(
-        charger_id=charger_id, session=session, action=action, payload=payload, expires_at=expires_at
+        charger_id=charger_id,
+        session=session,
+        action=action,
+        payload=payload,
+        expires_at=expires_at,
+        correlation_id=correlation.current(),
     )
     wake(charger_id)
     return call
@@ -36,7 +45,7 @@ def request_ocpp(charger_id: int, action: str, payload: Json, expires_at: dateti
 
 
 def wake(charger_id: int) -> None:
-    wake_group(group_of(charger_id), {"type": "ocpp.call"})
+    wake_group(group_of(charger_id), CALL_WAITS)
 
 
 def is_online(charger_id: int) -> bool:

@@ -71,9 +71,11 @@ def _note_attempt(known: PendingCharger, password: str | None, address: str, pro
     if is_conflict and not known.has_conflict:
         PendingCharger.objects.filter(pk=known.pk).update(has_conflict=True)
     now = timezone.now()
-    PendingCharger.objects.filter(pk=known.pk, last_seen_at__lt=now - WRITE_SEEN_EVERY).update(
-        last_seen_at=now, attempts=F("attempts") + 1, address=address[:64], protocols=protocols[:120]
-    )
+    seen = {"last_seen_at": now, "attempts": F("attempts") + 1, "address": address[:64], "protocols": protocols[:120]}
+    if is_same and password:
+        # With the key of now.
+        seen["password_hash"] = secrets.keyed_hash(password, purpose=PASSWORD_PURPOSE)
+    PendingCharger.objects.filter(pk=known.pk, last_seen_at__lt=now - WRITE_SEEN_EVERY).update(**seen)
 
 
 def _is_identity(identity: str) -> bool:

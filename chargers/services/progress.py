@@ -1,6 +1,7 @@
 """Energy and cost of running sessions: with each meter value, and in between because time costs too."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -11,8 +12,9 @@ from chargers.choices import SessionStatus
 from chargers.models import ChargingSession
 from chargers.services import display, limits, metering, settling
 from chargers.services.events import MeterValuesReceived
-from chargers.services.lock_order import lock_session
+from chargers.services.lock_order import lock_free_sessions, lock_session
 from chargers.services.sessions import belongs_to
+from chargers.services.together import answer_all
 from infrastructure import outbox
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,41 @@ def update_session(charger_id: int, event: MeterValuesReceived) -> None:
     return None
 
 
+Told = tuple[int, MeterValuesReceived]
+
+
+def update_sessions(told: Sequence[Told]) -> list[Exception | None]:
+    """`update_session` with the words of several chargers in one transaction; what became of each."""
+    return answer_all(told, _update_together, lambda one: update_session(*one))
+
+
+def _update_together(told: Sequence[Told]) -> dict[int, None]:
+    """Takes in the first ones of sessions that run and that nobody else is at work on."""
+    now = timezone.now()
+    numbers: dict[int, int] = {}
+    for number, (_, event) in enumerate(told):
+        if event.transaction_id is not None and event.readings:
+            numbers.setdefault(event.transaction_id, number)
+    sessions = [
+        session
+        for session in lock_free_sessions(numbers)
+        if session.status == SessionStatus.ACTIVE
+        and session.over_since is None
+        and session.connector is not None
+        and session.connector.evse.charger_id == told[numbers[session.pk]][0]
+    ]
+    metering.record_samples_of([(session, told[numbers[session.pk]][1].readings) for session in sessions], now)
+    measured = metering.measure_all(sessions)
+    changed = [one.session for one in measured if metering.write_progress(one.session, metering.price_now(one, now))]
+    for session in changed:
+        session.last_updated = now
+    metering.save_all(changed, metering.PROGRESS_FIELDS)
+    outbox.record("progress", *(session.pk for session in changed))
+    for one in measured:
+        limits.stop_if_reached(one, now)
+    return {numbers[session.pk]: None for session in sessions}
+
+
 def _told_of(charger_id: int, event: MeterValuesReceived) -> ChargingSession | None:
     """By transaction; chargers that do not name one mean the session that runs on that outlet."""
     session_id = event.transaction_id
@@ -58,7 +95,7 @@ def _write(measured: metering.Measured, now: datetime) -> None:
     if metering.write_progress(session, metering.price_now(measured, now)):
         session.last_updated = now
         session.save(update_fields=metering.PROGRESS_FIELDS)
-        outbox.record("session", session.pk)
+        outbox.record("progress", session.pk)
 
 
 def price_active_sessions() -> None:

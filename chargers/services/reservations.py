@@ -42,7 +42,9 @@ SESSION_FIELDS = (
     "place",
     "tariff_version",
     "limit",
+    "retail",
     "currency",
+    "id_tag",
     "cdr_token",
     "parent_id_tag",
     "authorization_reference",
@@ -101,7 +103,9 @@ def _apply(call: OutgoingCall, reservation: Reservation, session: ChargingSessio
     reservation.expires_at = datetime.fromisoformat(wanted["expires_at"])
     reservation.state = ReservationState.ACCEPTED
     reservation.save(update_fields=["charger", "evse_number", "outlets", "expires_at", "state"])
-    assign(session, reserved_outlet(reservation.outlets, reservation.evse_number))
+    if reservation.outlets:
+        assign(session, reserved_outlet(reservation.outlets, reservation.evse_number))
+    session.id_tag = wanted["id_tag"]
     session.cdr_token, session.parent_id_tag = wanted["cdr_token"], wanted["parent_id_tag"]
     session.accepted_at = session.accepted_at or now
     session.reserved_at = session.reserved_at or now
@@ -119,6 +123,7 @@ def assign(session: ChargingSession, outlet: Json) -> None:
     session.connector_id, session.place = outlet["connector"], outlet["place"]
     session.tariff_version_id = outlet["tariff_version"]
     session.limit = None if outlet["limit"] is None else Decimal(outlet["limit"])
+    session.retail = outlet.get("retail")
     if session.tariff_version is not None:
         session.currency = session.tariff_version.content["currency"]
 
@@ -129,12 +134,13 @@ def _save(session: ChargingSession) -> None:
     outbox.record("session", session.pk)
 
 
-def release(charger_id: int | None, reservation_pk: int) -> None:
-    """Lets a charger forget a reservation that is none any more; when it is offline, the expiry does."""
-    if charger_id is not None and outgoing.is_online(charger_id):
-        expires_at = timezone.now() + settings.COMMAND_TIMEOUT
-        payload = {"reservation": reservation_pk}
-        outgoing.create_call(charger_id, None, CallAction.CANCEL_RESERVATION, payload, expires_at)
+def release(charger_id: int | None, reservation_pk: int) -> OutgoingCall | None:
+    """Lets a charger forget a reservation that is none any more; when it is offline (None), the expiry does."""
+    if charger_id is None or not outgoing.is_online(charger_id):
+        return None
+    expires_at = timezone.now() + settings.COMMAND_TIMEOUT
+    payload = {"reservation": reservation_pk}
+    return outgoing.create_call(charger_id, None, CallAction.CANCEL_RESERVATION, payload, expires_at)
 
 
 def is_cancelled(session: ChargingSession) -> bool:

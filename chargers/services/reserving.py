@@ -9,14 +9,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from chargers.choices import CallAction, Network, ReservationState, SessionStatus, StopReason
+from chargers.choices import CallAction, IdTokenType, Network, ReservationState, SessionStatus, StopReason
 from chargers.models import ChargingSession, OutgoingCall, Reservation
 from chargers.services import reservations
 from chargers.services.commands import close_if_offline, new_id_tag
 from chargers.services.lock_order import lock_charger, lock_session
 from chargers.services.outgoing import Json, create_call
 from infrastructure import outbox
-from infrastructure.models import Connector
+from infrastructure.models import Charger, Connector
 from tariffs.models import TariffVersion
 
 
@@ -28,6 +28,7 @@ class Outlet:
     tariff_version: TariffVersion | None
     limit: Decimal | None
     place: Json
+    retail: Json | None = None
 
     def as_json(self) -> Json:
         return {
@@ -36,13 +37,19 @@ class Outlet:
             "tariff_version": self.tariff_version.pk if self.tariff_version else None,
             "limit": None if self.limit is None else str(self.limit),
             "place": self.place,
+            "retail": self.retail,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveRequest:
-    """A reservation in the name of a peer, of one EVSE, or (`evse_number` 0) of any of one charger's `outlets`."""
+    """A reservation in the name of a peer, of one EVSE, or (`evse_number` 0) of any of one charger's `outlets`.
 
+    `id_tag` "": one is made up; `connector_type` is one of OCPP 2.0.1, "" for any; `outlets` is empty for an EVSE that
+    is not configured.
+    """
+
+    charger: Charger
     outlets: Sequence[Outlet]
     evse_number: int
     peer_id: str
@@ -54,6 +61,9 @@ class ReserveRequest:
     parent_id_tag: str
     reserve_until: datetime
     expires_at: datetime
+    id_tag: str = ""
+    id_tag_type: IdTokenType = IdTokenType.CENTRAL
+    connector_type: str = ""
 
 
 def request_reservation(request: ReserveRequest) -> OutgoingCall:
@@ -62,11 +72,11 @@ def request_reservation(request: ReserveRequest) -> OutgoingCall:
     The charger decides, unless it is offline. Raises IntegrityError when the peer has used the authorization
     reference for another session.
     """
-    charger = request.outlets[0].connector.evse.charger
+    charger_id = request.charger.pk
     with transaction.atomic():
-        lock_charger(charger.pk)
+        lock_charger(charger_id)
         session = _known(request) or _create(request)
-        call = create_call(charger.pk, session, CallAction.RESERVE_NOW, _payload(request, session), request.expires_at)
+        call = create_call(charger_id, session, CallAction.RESERVE_NOW, _payload(request, session), request.expires_at)
         close_if_offline(call, session)
     return call
 
@@ -76,7 +86,7 @@ def _known(request: ReserveRequest) -> ChargingSession | None:
     session_id = (
         Reservation.objects.filter(
             peer_id=request.peer_id,
-            location=request.outlets[0].connector.evse.charger.location_id,
+            location=request.charger.location_id,
             reservation_id__iexact=request.reservation_id,
             state__in=reservations.OPEN,
         )
@@ -93,7 +103,7 @@ def _known(request: ReserveRequest) -> ChargingSession | None:
 
 
 def _create(request: ReserveRequest) -> ChargingSession:
-    charger = request.outlets[0].connector.evse.charger
+    charger = request.charger
     outlets = [outlet.as_json() for outlet in request.outlets]
     session = ChargingSession(
         status=SessionStatus.RESERVATION,
@@ -103,12 +113,13 @@ def _create(request: ReserveRequest) -> ChargingSession:
         party_id=request.party_id,
         authorization_reference=request.authorization_reference,
         cdr_token=request.cdr_token,
-        id_tag=new_id_tag(),
+        id_tag=request.id_tag or new_id_tag(),
         parent_id_tag=request.parent_id_tag,
         currency=charger.location.effective_currency,
         time_zone=charger.location.effective_time_zone,
     )
-    reservations.assign(session, reservations.reserved_outlet(outlets, request.evse_number))
+    if outlets:
+        reservations.assign(session, reservations.reserved_outlet(outlets, request.evse_number))
     session.save()
     Reservation.objects.create(
         session=session,
@@ -127,8 +138,10 @@ def _payload(request: ReserveRequest, session: ChargingSession) -> dict[str, Any
     return {
         "reservation": session.reservation.pk,
         "evse": request.evse_number,
-        "id_tag": session.id_tag,
+        "id_tag": request.id_tag or session.id_tag,
+        "id_tag_type": request.id_tag_type.value,
         "parent_id_tag": request.parent_id_tag,
+        "connector_type": request.connector_type,
         "expires_at": request.reserve_until.astimezone(UTC).isoformat(),
         "cdr_token": request.cdr_token,
         "outlets": [outlet.as_json() for outlet in request.outlets],
@@ -151,18 +164,30 @@ def request_cancellation(reservation: Reservation, expires_at: datetime) -> Outg
 
 
 def cancel_reservation(reservation: Reservation) -> bool:
+    """As `take_back`. False when it was over before, or the charger has yet to answer."""
+    try:
+        take_back(reservation)
+    except NotHeld:
+        return False
+    return True
+
+
+class NotHeld(Exception):
+    """The reservation is over, or its charger has yet to answer."""
+
+
+def take_back(reservation: Reservation) -> OutgoingCall | None:
     """We take a reservation back: it costs nothing, and its partner is told (outbox "reservation").
 
-    It is over whatever the charger says. False when it was over before, or the charger has yet to answer.
+    It is over whatever the charger says; None when the charger is offline and cannot be told. Raises NotHeld.
     """
     with transaction.atomic():
         session = lock_session(reservation.session_id)
         if session is None or session.reservation.state != ReservationState.ACCEPTED:
-            return False
+            raise NotHeld(f"reservation {reservation.pk}")
         reservations.end_unused(session, ReservationState.CANCELLED, StopReason.STAFF, timezone.now())
         outbox.record("reservation", reservation.pk)
-        reservations.release(session.reservation.charger_id, reservation.pk)
-    return True
+        return reservations.release(session.reservation.charger_id, reservation.pk)
 
 
 def withdraw_reservation(charger_id: int, reservation_pk: int) -> None:

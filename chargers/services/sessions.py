@@ -1,6 +1,7 @@
 """Begin and end of charging sessions, as the charger tells them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,8 +15,11 @@ from chargers.models import ChargerConnection, ChargingSession
 from chargers.ports import AuthorizedStart, Permit
 from chargers.services import clock, commands, completion, metering, outgoing, reservations, settling
 from chargers.services.authorize import TagInfo, is_meant, same_start
+from chargers.services.completion import End
 from chargers.services.events import TransactionEnded, TransactionStarted
-from chargers.services.lock_order import lock_charger, lock_session
+from chargers.services.fresh_starts import is_fresh
+from chargers.services.lock_order import lock_charger, lock_free_sessions, lock_session
+from chargers.services.together import answer_all
 from infrastructure import outbox
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import Charger, Connector
@@ -24,6 +28,18 @@ logger = logging.getLogger(__name__)
 
 # Within this time of coming back, a charger has sent what it could not send before.
 QUEUE_TIME = timedelta(seconds=60)
+
+# What the beginning of a session that waited for it changes, beside its transaction.
+BEGIN_FIELDS = (
+    "status",
+    "accepted_at",
+    "id_tag",
+    "started_at",
+    "told_started_at",
+    "reserved_at",
+    "meter_start",
+    *metering.PROGRESS_FIELDS,
+)
 
 # OCPP 1.6 Reason -> who ended it, where nobody asked us to; any other reason is the charger's own.
 STOPPED_BY = {
@@ -52,27 +68,29 @@ def start_session(charger_id: int, event: TransactionStarted, permit: Permit | N
     """
     with transaction.atomic():
         lock_charger(charger_id)
-        repeated = _repeated(charger_id, event)
-        if repeated is not None:
-            return _answer(repeated)
-        _warn_of_clock(charger_id, event.at)
-        _end_forgotten(charger_id, event)
-        session = _pending(charger_id, event) or reservations.take_up(charger_id, event, permit)
+        session = None
+        warn_of_clock(charger_id, event.at)
+        if not is_fresh(charger_id, event):
+            repeated = _repeated(charger_id, event)
+            if repeated is not None:
+                return answer(repeated)
+            _end_forgotten(charger_id, event)
+            session = _pending(charger_id, event) or reservations.take_up(charger_id, event, permit)
         if session is not None:
             session.accepted_at = session.accepted_at or timezone.now()
             session.id_tag = event.id_tag
         elif permit is not None and permit.start is not None:
-            session = _create_permitted(event.id_tag, permit.parent_id_tag, permit.start)
+            session = permitted(event.id_tag, permit.parent_id_tag, permit.start)
         elif (given_up := _given_up(charger_id, event)) is not None:
-            return _answer(_begin_late(given_up, charger_id, event))
+            return answer(_begin_late(given_up, charger_id, event))
         else:
             session = _record_unknown(charger_id, event)
-            return _answer(session, AuthorizationStatus.INVALID if permit is None else permit.status)
+            return answer(session, AuthorizationStatus.INVALID if permit is None else permit.status)
         _begin(session, event)
-    return _answer(session)
+    return answer(session)
 
 
-def _answer(session: ChargingSession, refusal: AuthorizationStatus = AuthorizationStatus.INVALID) -> StartAnswer:
+def answer(session: ChargingSession, refusal: AuthorizationStatus = AuthorizationStatus.INVALID) -> StartAnswer:
     is_accepted = session.accepted_at is not None and session.status != SessionStatus.INVALID
     tag = TagInfo(AuthorizationStatus.ACCEPTED, session.parent_id_tag) if is_accepted else TagInfo(refusal)
     return StartAnswer(session.pk, tag)
@@ -85,7 +103,7 @@ def _repeated(charger_id: int, event: TransactionStarted) -> ChargingSession | N
     return ChargingSession.objects.filter(same_start(event)).filter(here | unknown_outlet).first()
 
 
-def _warn_of_clock(charger_id: int, at: datetime) -> None:
+def warn_of_clock(charger_id: int, at: datetime) -> None:
     if abs(at - timezone.now()) > clock.LARGEST_CLOCK_ERROR:
         logger.warning("charger %s says that a session began at %s: was it offline?", charger_id, at)
 
@@ -179,10 +197,11 @@ def _pending(charger_id: int, event: TransactionStarted) -> ChargingSession | No
     return session if session is not None and session.status == SessionStatus.PENDING else None
 
 
-def _create_permitted(id_tag: str, parent_id_tag: str, start: AuthorizedStart) -> ChargingSession:
+def permitted(id_tag: str, parent_id_tag: str, start: AuthorizedStart) -> ChargingSession:
+    """Not saved: `_begin` does."""
     location = start.connector.evse.charger.location
     version = start.tariff_version
-    return ChargingSession.objects.create(
+    return ChargingSession(
         connector=start.connector,
         network=Network.AWAY if start.peer_id else Network.HOME,
         peer_id=start.peer_id,
@@ -198,6 +217,7 @@ def _create_permitted(id_tag: str, parent_id_tag: str, start: AuthorizedStart) -
         time_zone=location.effective_time_zone,
         tariff_version=version,
         limit=start.limit,
+        retail=start.retail,
         accepted_at=timezone.now(),
     )
 
@@ -207,7 +227,7 @@ def _record_unknown(charger_id: int, event: TransactionStarted) -> ChargingSessi
     logger.warning("charger %s started for an unknown id tag", charger_id)
     charger = Charger.objects.select_related("location__operator__site").get(pk=charger_id)
     outlet = Connector.objects.filter(evse__charger=charger, evse__number=event.evse_number)
-    session = ChargingSession.objects.create(
+    session = ChargingSession(
         connector=outlet.select_related("evse").first(),
         auth_method=AuthMethod.WHITELIST,
         id_tag=event.id_tag,
@@ -220,8 +240,19 @@ def _record_unknown(charger_id: int, event: TransactionStarted) -> ChargingSessi
 
 
 def _begin(session: ChargingSession, event: TransactionStarted) -> None:
-    session.status = SessionStatus.ACTIVE
+    set_start(session, event)
+    written: tuple[str, ...] = BEGIN_FIELDS
+    if session._state.adding:
+        session.save()
+        written = ()
     session.transaction_id = event.transaction_id or str(session.pk)
+    session.save(update_fields=["transaction_id", *written])
+    outbox.record("session", session.pk)
+
+
+def set_start(session: ChargingSession, event: TransactionStarted) -> None:
+    """The session as it begins; not saved."""
+    session.status = SessionStatus.ACTIVE
     now = timezone.now()
     session.told_started_at, session.started_at = event.at, clock.start_of(session, event.at, now)
     session.meter_start = event.meter_start
@@ -229,24 +260,10 @@ def _begin(session: ChargingSession, event: TransactionStarted) -> None:
         session.reserved_at = min(session.reserved_at, session.started_at)
     session.last_updated = now
     metering.write_progress(session, metering.price_start(session))
-    session.save(
-        update_fields=[
-            "status",
-            "accepted_at",
-            "id_tag",
-            "transaction_id",
-            "started_at",
-            "told_started_at",
-            "reserved_at",
-            "meter_start",
-            *metering.PROGRESS_FIELDS,
-        ]
-    )
-    outbox.record("session", session.pk)
 
 
-def end_session(charger_id: int, event: TransactionEnded) -> bool:
-    """Ends the session and writes its CDR; repetitions change nothing. False for a transaction we never saw.
+def end_session(charger_id: int, event: TransactionEnded) -> ChargingSession | None:
+    """Ends the session and writes its CDR; repetitions change nothing. None for a transaction we never saw.
 
     The end of a session that was settled meanwhile, or given up before, is kept and bills nothing.
     """
@@ -254,18 +271,44 @@ def end_session(charger_id: int, event: TransactionEnded) -> bool:
         session = lock_session(event.transaction_id)
         if session is None or not belongs_to(session, charger_id) or session.started_at is None:
             logger.warning("charger %s ended an unknown transaction: %s", charger_id, event)
-            return False
+            return None
         if session.status == SessionStatus.ACTIVE:
             now = timezone.now()
             metering.record_samples(session, event.readings, now)
-            stopped_by = session.stop_requested_by or STOPPED_BY.get(event.reason, StopReason.CHARGER)
-            at = completion.end_of(session, event.at, now)
-            completion.complete(session, at, event.meter_stop, StopReason(stopped_by))
+            completion.complete(_end_of(session, event, now))
         elif session.status == SessionStatus.INVALID:
             settling.record_unbilled(session, event)
         else:
             settling.record_late_stop(session, event)
-    return True
+    return session
+
+
+def end_sessions(told: Sequence[tuple[int, TransactionEnded]]) -> list[ChargingSession | Exception | None]:
+    """`end_session` with the words of several chargers, by id, in one transaction; what became of each."""
+    return answer_all(told, _end_together, lambda one: end_session(*one))
+
+
+def _end_together(told: Sequence[tuple[int, TransactionEnded]]) -> dict[int, ChargingSession | None]:
+    """Ends those that run and that nobody else is at work on."""
+    now = timezone.now()
+    numbers: dict[int, int] = {}
+    for number, (_, event) in enumerate(told):
+        numbers.setdefault(event.transaction_id, number)
+    ended = [
+        (session, told[numbers[session.pk]][1])
+        for session in lock_free_sessions(numbers)
+        if session.status == SessionStatus.ACTIVE
+        and session.connector is not None
+        and session.connector.evse.charger_id == told[numbers[session.pk]][0]
+    ]
+    metering.record_samples_of([(session, event.readings) for session, event in ended], now)
+    completion.complete(*(_end_of(session, event, now) for session, event in ended))
+    return {numbers[session.pk]: session for session, _ in ended}
+
+
+def _end_of(session: ChargingSession, event: TransactionEnded, now: datetime) -> End:
+    stopped_by = session.stop_requested_by or STOPPED_BY.get(event.reason, StopReason.CHARGER)
+    return End(session, completion.end_of(session, event.at, now), event.meter_stop, StopReason(stopped_by))
 
 
 def belongs_to(session: ChargingSession, charger_id: int) -> bool:

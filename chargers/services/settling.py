@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -22,6 +23,8 @@ from tariffs.pricing import ocpi_number
 logger = logging.getLogger(__name__)
 
 LOST = "The connection to the charger was lost. Settled with the last known meter value."
+# Contactors open late and registers step: less than this after the end is no charging.
+RUN_OUT_WH = Decimal(100)
 OVERLONG = "The charger did not end the session. Settled with the last known meter value."
 
 
@@ -87,8 +90,13 @@ def _stop_overlong(session: ChargingSession, now: datetime) -> None:
 
 
 def record_late_stop(session: ChargingSession, event: TransactionEnded) -> None:
-    """Keeps the true end of a settled session, priced, for staff: nothing is billed. The first one counts."""
-    if not session.settlement or LateStop.objects.filter(session=session).exists():
+    """Keeps the true end of a session, priced, for staff: nothing is billed. The first one counts.
+
+    Of a session that was settled; and of one whose charger charged on after the end that it had told.
+    """
+    if not (session.settlement or _ran_on(session, event.meter_stop)):
+        return
+    if LateStop.objects.filter(session=session).exists():
         return
     now = timezone.now()
     metering.record_samples(session, event.readings, now)
@@ -96,6 +104,8 @@ def record_late_stop(session: ChargingSession, event: TransactionEnded) -> None:
     true.ended_at = true.meter_stop = None
     at = completion.end_of(true, event.at, now)
     true.meter_stop, true.ended_at = completion.last_register(true, at, event.meter_stop), at
+    if not (session.settlement or _ran_on(session, true.meter_stop)):  # a register that cannot be
+        return
     priced = metering.price(metering.measure(true), at, limit=true.limit)
     total = priced.cost.total if priced.cost else None
     LateStop.objects.create(
@@ -109,9 +119,21 @@ def record_late_stop(session: ChargingSession, event: TransactionEnded) -> None:
         total_parking_time=priced.parking_hours,
         total_cost_excl_vat=ocpi_number(total.excl_vat) if total else None,
         total_cost_incl_vat=ocpi_number(total.incl_vat) if total else None,
+        retail_total_incl_vat=priced.retail_total,
         cost=cost_as_json(priced.cost),
         charging_periods=priced.to_ocpi(true.tariff_version.content["id"] if true.tariff_version else None),
     )
+
+
+def _ran_on(session: ChargingSession, register_wh: Decimal | None) -> bool:
+    """Whether more energy flowed after the session's end than a charger needs to come to rest."""
+    if session.meter_stop is None or register_wh is None:
+        return False
+    return register_wh - session.meter_stop > RUN_OUT_WH
+
+
+def _flows(session: ChargingSession, reading: Reading) -> bool:
+    return reading.register_wh > RUN_OUT_WH if reading.is_interval else _ran_on(session, reading.register_wh)
 
 
 def record_unbilled(session: ChargingSession, event: TransactionEnded) -> None:
@@ -122,9 +144,16 @@ def record_unbilled(session: ChargingSession, event: TransactionEnded) -> None:
     metering.record_samples(session, event.readings, now)
     at = completion.end_of(session, event.at, now)
     session.meter_stop, session.ended_at = completion.last_register(session, at, event.meter_stop), at
-    session.kwh = (session.meter_stop - metering.begin_of(session).register_wh) / metering.WATT_HOURS_PER_KWH
-    session.save(update_fields=["meter_stop", "ended_at", "kwh"])
+    session.save(update_fields=["meter_stop", "ended_at"])
+    _note_unbilled(session)
     calls.close_stops(session)
+
+
+def _note_unbilled(session: ChargingSession) -> None:
+    """The energy of a session without a bill: what it could be billed with."""
+    flowed = metering.measure(session).last.register_wh - metering.begin_of(session).register_wh
+    session.kwh = flowed / metering.WATT_HOURS_PER_KWH
+    session.save(update_fields=["kwh"])
 
 
 def note_after_end(session: ChargingSession, charger_id: int, readings: Sequence[Reading], now: datetime) -> None:
@@ -136,8 +165,33 @@ def note_after_end(session: ChargingSession, charger_id: int, readings: Sequence
     if not is_ours or session.started_at is None:
         return
     metering.record_samples(session, readings, now)
+    if session.status == SessionStatus.INVALID and session.ended_at is None:
+        _note_unbilled(session)
     newest = max(clock.place(session, one.at, now) or now for one in readings)
     if session.ended_at is None or newest > session.ended_at:
+        stop_stray(session, charger_id, now)
+
+
+def is_after_end(session: ChargingSession, told: datetime) -> bool:
+    """Whether a charger told of something later than the end of a session that is over and has a bill."""
+    if session.status != SessionStatus.COMPLETED or session.ended_at is None:
+        return False
+    now = timezone.now()
+    at = clock.place(session, told, now)
+    return told > now if at is None else at > session.ended_at
+
+
+def note_going_on(
+    session: ChargingSession, charger_id: int, readings: Sequence[Reading], now: datetime, *, is_on: bool
+) -> None:
+    """Energy flows again, or is about to (`is_on`), in a transaction whose end the charger told: kept and stopped.
+
+    Needs the session's lock.
+    """
+    if session.started_at is None:
+        return
+    metering.record_samples(session, readings, now)
+    if is_on or any(_flows(session, one) for one in readings):
         stop_stray(session, charger_id, now)
 
 

@@ -49,9 +49,19 @@ class TransactionReported:
     reason: str = ""
     readings: tuple[Reading, ...] = ()
 
+    @property
+    def registers(self) -> tuple[Decimal, ...]:
+        return tuple(one.register_wh for one in self.readings if not one.is_interval)
+
     def to_json(self) -> Json:
         readings = [
-            [one.at.isoformat(), str(one.register_wh), None if one.power_w is None else str(one.power_w)]
+            [
+                one.at.isoformat(),
+                str(one.register_wh),
+                None if one.power_w is None else str(one.power_w),
+                one.is_interval,
+                one.context,
+            ]
             for one in self.readings
         ]
         return asdict(self) | {"at": self.at.isoformat(), "readings": readings}
@@ -59,8 +69,8 @@ class TransactionReported:
     @classmethod
     def from_json(cls, body: Json) -> Self:
         readings = tuple(
-            Reading(datetime.fromisoformat(at), Decimal(register), None if power is None else Decimal(power))
-            for at, register, power in body["readings"]
+            Reading(datetime.fromisoformat(at), Decimal(wh), None if power is None else Decimal(power), *series)
+            for at, wh, power, *series in body["readings"]
         )
         changed = {
             "kind": EventKind(body["kind"]),

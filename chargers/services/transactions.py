@@ -4,25 +4,25 @@ Events are repeated, late and out of order: what comes before its session can be
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from chargers.choices import AuthorizationStatus, SessionStatus
 from chargers.models import ChargingSession, HeldEvent
 from chargers.ports import Permit
-from chargers.services import authorize, commands, metering, openings, progress, sessions
+from chargers.services import authorize, clock, commands, openings, progress, sessions, settling
 from chargers.services import status as status_service
 from chargers.services.authorize import TagInfo
 from chargers.services.events import MeterValuesReceived, StatusChanged, TransactionEnded
 from chargers.services.lock_order import lock_charger, lock_session
 from chargers.services.openings import Opening
-from chargers.services.transaction_events import ChargingState, TransactionReported
+from chargers.services.transaction_events import ChargingState, EventKind, TransactionReported
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE
 from infrastructure.services.status import set_evse_status
@@ -37,10 +37,15 @@ FORGET_AFTER = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class EventAnswer:
-    """`tag` where the event named somebody; `total_cost` is gross, None for a session without tariff."""
+    """`tag` where the event named somebody; `total_cost` is gross, None for a session without tariff.
+
+    `group`: the event shows a card that is not of the session's driver, who has this group ("": none); what it may do
+    is for `judge_card` to say.
+    """
 
     tag: TagInfo | None
     total_cost: Decimal | None = None
+    group: str | None = None
 
 
 def continue_session(charger_id: int, event: TransactionReported) -> EventAnswer | None:
@@ -50,6 +55,19 @@ def continue_session(charger_id: int, event: TransactionReported) -> EventAnswer
         return None
     _apply(charger_id, session_id, event)
     return _answer(session_id, event)
+
+
+def judge_card(charger_id: int, event: TransactionReported, answer: EventAnswer) -> EventAnswer:
+    """The answer with a word on a card that is not the driver's.
+
+    At the end chargers remember the word for the card's next use; before, a card may only stop what its group began.
+    May wait for partners: not with a transaction open, not on the event loop.
+    """
+    if event.id_tag is None or answer.group is None:
+        return answer
+    if event.is_over:
+        return replace(answer, tag=authorize.authorize(charger_id, event.id_tag))
+    return replace(answer, tag=authorize.authorize_other(charger_id, answer.group, event.id_tag))
 
 
 def ask_permit(charger_id: int, event: TransactionReported, *, is_overdue: bool = False) -> Permit | None:
@@ -80,8 +98,11 @@ def begin_session(
         opening = openings.find_opening(charger_id, timeline, is_overdue=is_overdue)
         if opening is not None:
             return _open(charger_id, opening, timeline, event, permit)
-        _hold(charger_id, event)
-        _note_pending(charger_id, timeline)
+        if is_overdue:
+            _forget_if_over(charger_id, timeline)
+        else:
+            _hold(charger_id, event)
+            _note_pending(charger_id, timeline)
     if event.id_tag is None:
         return EventAnswer(None)
     return EventAnswer(ACCEPTED if permit is None else TagInfo(permit.status, permit.parent_id_tag))
@@ -128,7 +149,7 @@ def _open(
     for one in timeline:
         if one.seq_no >= opening.event.seq_no:
             _apply(charger_id, session_id, one)
-    HeldEvent.objects.filter(charger_id=charger_id, transaction_id=event.transaction_id).delete()
+    _forget(charger_id, timeline)
     return _answer(session_id, event, started.tag)
 
 
@@ -136,12 +157,16 @@ def _answer(session_id: int, event: TransactionReported, tag: TagInfo | None = N
     session = ChargingSession.objects.get(pk=session_id)
     if tag is None:
         is_accepted = session.accepted_at is not None and session.status != SessionStatus.INVALID
+        is_accepted = is_accepted and (event.is_over or not settling.is_after_end(session, event.at))
         tag = TagInfo(
             AuthorizationStatus.ACCEPTED if is_accepted else AuthorizationStatus.INVALID, session.parent_id_tag
         )
-    gross = session.total_cost_incl_vat if session.tariff_version_id is not None else None
+    gross = session.driver_total_incl_vat if session.tariff_version_id is not None else None
     cost = None if gross is None else money(gross, session.currency)
-    return EventAnswer(tag if event.id_tag is not None else None, cost)
+    if event.id_tag is None:
+        return EventAnswer(None, cost)
+    is_others = tag.status == AuthorizationStatus.ACCEPTED and not authorize.is_owner(session, event.id_tag)
+    return EventAnswer(tag, cost, session.parent_id_tag if is_others else None)
 
 
 def _hold(charger_id: int, event: TransactionReported) -> None:
@@ -154,28 +179,64 @@ def _hold(charger_id: int, event: TransactionReported) -> None:
 
 
 def _note_pending(charger_id: int, timeline: list[TransactionReported]) -> None:
-    """The session that waits for this transaction can be stopped by its number, and is over with it."""
+    """The session that waits for this transaction can be stopped by its number, and is over with it.
+
+    An end whose beginning has not come yet says nothing: energy may have flowed.
+    """
+    has_ended = timeline[-1].is_over and timeline[0].kind == EventKind.STARTED
+    session = _waiting(charger_id, timeline)
+    if session is not None and has_ended:
+        commands.give_up(session)
+    elif session is not None and not timeline[-1].is_over:
+        ChargingSession.objects.filter(pk=session.pk).update(transaction_id=timeline[0].transaction_id)
+    if has_ended and timeline[0].seq_no == 0:
+        _forget(charger_id, timeline)
+
+
+def _waiting(charger_id: int, timeline: list[TransactionReported]) -> ChargingSession | None:
+    """The session, locked, that waits at the EVSE of the transaction for its token.
+
+    One tag is one start; but the holder of a card may ask for another one after the transaction.
+    """
     tag = openings.known_tag(charger_id, timeline)
-    if tag:
-        waiting = ChargingSession.objects.filter(authorize.is_meant(tag), connector__evse__charger_id=charger_id)
-        session_id = waiting.filter(status=SessionStatus.PENDING).values_list("pk", flat=True).first()
-        session = lock_session(session_id) if session_id else None
-        if session is not None and session.status == SessionStatus.PENDING:
-            if timeline[-1].is_over:
-                commands.give_up(session)
-            else:
-                ChargingSession.objects.filter(pk=session.pk).update(transaction_id=timeline[0].transaction_id)
-    if timeline[-1].is_over and timeline[0].seq_no == 0:
-        HeldEvent.objects.filter(charger_id=charger_id, transaction_id=timeline[0].transaction_id).delete()
+    if not tag:
+        return None
+    asked_before = Q(created_at__lte=timeline[-1].at + clock.LARGEST_CLOCK_ERROR)
+    waiting = ChargingSession.objects.filter(
+        authorize.is_meant(tag),
+        Q(id_tag=tag) | asked_before,
+        status=SessionStatus.PENDING,
+        connector__evse__charger_id=charger_id,
+    )
+    evse_number = next((one.evse_number for one in timeline if one.evse_number is not None), None)
+    if evse_number is not None:
+        waiting = waiting.filter(connector__evse__number=evse_number)
+    session_id = waiting.values_list("pk", flat=True).first()
+    session = lock_session(session_id) if session_id else None
+    return session if session is not None and session.status == SessionStatus.PENDING else None
+
+
+def _forget_if_over(charger_id: int, timeline: list[TransactionReported]) -> None:
+    """A transaction that has ended and began nothing comes to nothing, once nothing can be in a queue any more."""
+    if any(event.is_over for event in timeline):
+        held = HeldEvent.objects.filter(charger_id=charger_id, transaction_id=timeline[0].transaction_id)
+        if not held.filter(received_at__gte=timezone.now() - settings.LOST_STOP_GRACE_OFFLINE).exists():
+            held.delete()
+
+
+def _forget(charger_id: int, timeline: list[TransactionReported]) -> None:
+    HeldEvent.objects.filter(charger_id=charger_id, transaction_id=timeline[0].transaction_id).delete()
 
 
 def _apply(charger_id: int, session_id: int, event: TransactionReported) -> None:
     """What an event means for its session. Each part is stored by itself; a repeated event completes them."""
-    if event.readings:
+    if event.registers:
         _learn_meter_start(session_id, event)
     if event.is_over:
         return _end(charger_id, session_id, event)
-    evse_number = _evse_number(session_id)
+    evse_number, is_ended = _where(session_id)
+    if is_ended:
+        _go_on(charger_id, session_id, event)
     if event.readings:
         progress.update_session(charger_id, MeterValuesReceived(evse_number, session_id, event.readings))
     if event.state:
@@ -185,12 +246,24 @@ def _apply(charger_id: int, session_id: int, event: TransactionReported) -> None
 def _learn_meter_start(session_id: int, event: TransactionReported) -> None:
     """The first register that a charger tells which began without one: what flowed before is the driver's luck."""
     unknown = ChargingSession.objects.filter(pk=session_id, is_meter_start_known=False, status=SessionStatus.ACTIVE)
-    unknown.update(meter_start=event.readings[0].register_wh, is_meter_start_known=True)
+    # Who told the energy of intervals before is billed by them to the end.
+    unknown = unknown.exclude(samples__is_interval=True)
+    unknown.update(meter_start=event.registers[0], is_meter_start_known=True)
 
 
-def _evse_number(session_id: int) -> int:
-    sessions_of = ChargingSession.objects.filter(pk=session_id)
-    return sessions_of.values_list("connector__evse__number", flat=True).first() or 0
+def _where(session_id: int) -> tuple[int, bool]:
+    """The number of the session's EVSE, and whether the session is over."""
+    number, status = ChargingSession.objects.values_list("connector__evse__number", "status").get(pk=session_id)
+    return number or 0, status == SessionStatus.COMPLETED
+
+
+def _go_on(charger_id: int, session_id: int, event: TransactionReported) -> None:
+    """A transaction may outlive its session (TxStopPoint EVConnected); energy must not flow in it again."""
+    with transaction.atomic():
+        session = lock_session(session_id)
+        if session is not None and settling.is_after_end(session, event.at):
+            is_on = event.state in openings.FLOWING
+            settling.note_going_on(session, charger_id, event.readings, timezone.now(), is_on=is_on)
 
 
 def _end(charger_id: int, session_id: int, event: TransactionReported) -> None:
@@ -199,7 +272,7 @@ def _end(charger_id: int, session_id: int, event: TransactionReported) -> None:
         if session is None:
             return
         is_running = session.status == SessionStatus.ACTIVE
-        register = event.readings[-1].register_wh if event.readings else metering.measure(session).last.register_wh
+        register = event.registers[-1] if event.registers else None
         ended = TransactionEnded(session_id, register, event.at, event.reason, event.readings)
         sessions.end_session(charger_id, ended)
         if is_running and session.connector is not None:

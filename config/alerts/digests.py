@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.alerts import channels
+from infrastructure.batches import delete_in_batches
 from infrastructure.choices import AlertChannel, AlertState, DigestState
 from infrastructure.models import Alert, AlertDigest
 
@@ -109,4 +110,4 @@ def _failed(digest: AlertDigest, error: Exception) -> None:
 
 
 def delete_old() -> None:
-    AlertDigest.objects.filter(finished_at__lt=timezone.now() - KEEP).delete()
+    delete_in_batches(AlertDigest.objects.filter(finished_at__lt=timezone.now() - KEEP))

@@ -54,6 +54,9 @@ class Processes:
                 [sys.executable, *command], stdout=log, stderr=subprocess.STDOUT, process_group=0, env=os.environ
             )
 
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
     def stop(self, name: str) -> None:
         process = self._running.pop(name)
         process.terminate()

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Exists, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession, PendingCharger
@@ -26,14 +27,17 @@ from roaming.models import Push, RoamingPlatform, RoamingProfile
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 Rows = QuerySet[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
     count: int
-    title: str
-    text: str
+    title: "StrOrPromise"
+    text: "StrOrPromise"
     url: str
 
 
@@ -41,8 +45,8 @@ class Number:
 class Watched:
     """Rows that ask for a person as long as there are any; `query` filters their list in the same way."""
 
-    title: str
-    text: str
+    title: "StrOrPromise"
+    text: "StrOrPromise"
     model: type[Model]
     condition: Q
     query: str = ""
@@ -51,42 +55,104 @@ class Watched:
 
 WATCHED = (
     Watched(
-        "Messages need a decision",
-        "A partner refused them: correct the cause and send them again, or discard them.",
+        _("Messages need a decision"),
+        _("A partner refused them: correct the cause and send them again, or discard them."),
         Push,
         Q(needs_operator=True),
         "?needs_operator__exact=1",
     ),
     Watched(
-        "Chargers offline",
-        "Not connected now: drivers cannot start there.",
+        _("Chargers offline"),
+        _("Not connected now: drivers cannot start there."),
         ChargerConnection,
         Q(channel_name=""),
         "?connection=offline",
     ),
     Watched(
-        "Payments to look at",
-        "Each with its reason and what can be done about it.",
+        _("Payments to look at"),
+        _("Each with its reason and what can be done about it."),
         PaymentIssue,
         Q(state=IssueState.OPEN),
     ),
-    Watched("Alerts", "What went wrong and what to do about it.", Alert, Q(state=AlertState.OPEN)),
-    Watched("Chargers that knock", "They are not configured: accept or discard them.", PendingCharger, Q()),
+    Watched(_("Alerts"), _("What went wrong and what to do about it."), Alert, Q(state=AlertState.OPEN)),
+    Watched(_("Chargers that knock"), _("They are not configured: accept or discard them."), PendingCharger, Q()),
     Watched(
-        "Captures without a session",
-        "A card was charged for a reference that no session of ours has.",
+        _("Captures without a session"),
+        _("A card was charged for a reference that no session of ours has."),
         FinancialAdviceConfirmation,
         Q(session=None),
         "?matched=no",
     ),
-    Watched("Terminals in the pool", "They belong to no operator yet.", Terminal, Q(assigned_at=None), "?assigned=no"),
     Watched(
-        "Work that failed inside",
-        "It is tried again by itself; the reason stands in the outbox.",
+        _("Terminals in the pool"), _("They belong to no operator yet."), Terminal, Q(assigned_at=None), "?assigned=no"
+    ),
+    Watched(
+        _("Work that failed inside"),
+        _("It is tried again by itself; the reason stands in the outbox."),
         OutboxEvent,
         Q(processed_at=None, attempts__gt=0),
         "?state=failed",
         superusers_only=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A step from an empty installation to the first paid session; `done` filters the rows that show it."""
+
+    title: "StrOrPromise"
+    text: "StrOrPromise"
+    model: type[Model]
+    done: Callable[[Rows], Rows]
+    query: str = ""
+
+
+def _all(rows: Rows) -> Rows:
+    return rows
+
+
+STEPS = (
+    Wanted(_("Site"), _("Name, time zone and currency of this installation."), Site, _all),
+    Wanted(_("Operator"), _("Who sells the energy: help line and seller on invoices."), Operator, _all),
+    Wanted(_("Area"), _("Where chargers stand: address, coordinates, roaming id."), Location, _all),
+    Wanted(
+        _("Charger connected"),
+        _("Add it in its area, give it a password, and enter our OCPP address in the charger."),
+        Charger,
+        lambda rows: rows.filter(connection__connected_at__isnull=False),
+    ),
+    Wanted(
+        _("Roaming profile"),
+        _("Our country code and party id, with the operators that appear under it."),
+        RoamingProfile,
+        lambda rows: rows.filter(operators__isnull=False),
+    ),
+    Wanted(
+        _("Tariff active"),
+        _("Prices, pre-authorisation, and session settings that say where it applies."),
+        RoamingTariff,
+        lambda rows: rows.filter(status=TariffStatus.ACTIVE, session_settings__isnull=False),
+    ),
+    Wanted(
+        _("Platform registered"),
+        _("The payment terminal provider: profile, tariffs, and the exchange of credentials."),
+        RoamingPlatform,
+        lambda rows: rows.filter(state=PlatformState.REGISTERED),
+    ),
+    Wanted(
+        _("Terminal assigned"),
+        _("Terminals come from the provider; choose which areas or EVSEs each serves."),
+        Terminal,
+        lambda rows: rows.filter(assigned_at__isnull=False),
+        "?",
+    ),
+    Wanted(
+        _("First paid session"),
+        _("Tap a card, charge, and see the invoice with the card data."),
+        Invoice,
+        lambda rows: rows.filter(capture_status_code=CaptureStatusCode.SUCCESS),
+        "?",
     ),
 )
 
@@ -125,62 +191,23 @@ def _work(request: HttpRequest) -> dict[str, Any]:
 
 
 def _steps(request: HttpRequest) -> list[Step]:
-    def step(title: str, text: str, model: type[Model], done: Callable[[Rows], Rows], query: str = "") -> Step | None:
-        if not may_see(request, model):
-            return None
-        rows = access.scope(model._default_manager.all(), request.user)
+    shown = [step for step in STEPS if may_see(request, step.model)]
+    # All in one query. Without a site there is nothing yet.
+    asked: dict[str, Exists] = {}
+    for place, step in enumerate(shown):
+        rows = access.scope(step.model._default_manager.all(), request.user)
+        asked |= {f"any_{place}": Exists(rows), f"done_{place}": Exists(step.done(rows))}
+    answers = Site.objects.values(**asked).first() or dict.fromkeys(asked, False)
+    return [
         # Where nothing of its kind is there yet, the link leads to the form that adds it.
-        page = "changelist" if query or rows.exists() else "add"
-        return Step(title, text, _address(model, page) + query, done(rows).exists())
-
-    steps = [
-        step("Site", "Name, time zone and currency of this installation.", Site, _all),
-        step("Operator", "Who sells the energy: help line and seller on invoices.", Operator, _all),
-        step("Area", "Where chargers stand: address, coordinates, roaming id.", Location, _all),
-        step(
-            "Charger connected",
-            "Add it in its area, give it a password, and enter our OCPP address in the charger.",
-            Charger,
-            lambda rows: rows.filter(connection__connected_at__isnull=False),
-        ),
-        step(
-            "Roaming profile",
-            "Our country code and party id, with the operators that appear under it.",
-            RoamingProfile,
-            lambda rows: rows.filter(operators__isnull=False),
-        ),
-        step(
-            "Tariff active",
-            "Prices, pre-authorisation, and session settings that say where it applies.",
-            RoamingTariff,
-            lambda rows: rows.filter(status=TariffStatus.ACTIVE, session_settings__isnull=False),
-        ),
-        step(
-            "Platform registered",
-            "The payment terminal provider: profile, tariffs, and the exchange of credentials.",
-            RoamingPlatform,
-            lambda rows: rows.filter(state=PlatformState.REGISTERED),
-        ),
-        step(
-            "Terminal assigned",
-            "Terminals come from the provider; choose which areas or EVSEs each serves.",
-            Terminal,
-            lambda rows: rows.filter(assigned_at__isnull=False),
-            "?",
-        ),
-        step(
-            "First paid session",
-            "Tap a card, charge, and see the invoice with the card data.",
-            Invoice,
-            lambda rows: rows.filter(capture_status_code=CaptureStatusCode.SUCCESS),
-            "?",
-        ),
+        Step(
+            step.title,
+            step.text,
+            _address(step.model, "changelist" if step.query or answers[f"any_{place}"] else "add") + step.query,
+            bool(answers[f"done_{place}"]),
+        )
+        for place, step in enumerate(shown)
     ]
-    return [one for one in steps if one is not None]
-
-
-def _all(rows: Rows) -> Rows:
-    return rows
 
 
 def _attention(request: HttpRequest) -> list[Number]:
@@ -197,12 +224,13 @@ def _now(request: HttpRequest) -> list[Number]:
         return []
     sessions = access.scope(ChargingSession.objects.all(), request.user)
     address = _address(ChargingSession, "changelist")
+    titles = {SessionStatus.ACTIVE: _("Cars charging now"), SessionStatus.PENDING: _("Waiting for the cable")}
+    counts = dict(
+        sessions.filter(status__in=list(titles)).order_by("status").values_list("status").annotate(number=Count("pk"))
+    )
     return [
-        Number(sessions.filter(status=status).count(), title, "", f"{address}?status__exact={status}")
-        for status, title in (
-            (SessionStatus.ACTIVE, "Cars charging now"),
-            (SessionStatus.PENDING, "Waiting for the cable"),
-        )
+        Number(counts.get(status, 0), title, "", f"{address}?status__exact={status}")
+        for status, title in titles.items()
     ]
 
 

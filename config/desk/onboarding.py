@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from infrastructure import access
 from infrastructure.models import Connector
@@ -17,13 +19,16 @@ from roaming.models import RoamingPlatform
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 AREA, CHARGER = "evse__charger__location", "evse__charger"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    title: str
-    text: str
+    title: "StrOrPromise"
+    text: "StrOrPromise"
     url: str
     is_done: bool
 
@@ -52,33 +57,35 @@ def of_platform(platform: RoamingPlatform, request: HttpRequest) -> Iterable[Pan
         "total": total,
         "hidden": total - ready,
     }
-    yield "Way to the first payment", render_to_string("config/onboarding.html", context)
+    yield _("Way to the first payment"), render_to_string("config/onboarding.html", context)
 
 
 def _steps(platform: RoamingPlatform, total: int, ready: int) -> Iterator[Step]:
     own = reverse("admin:roaming_roamingplatform_change", args=[platform.pk])
     is_registered = platform.state == PlatformState.REGISTERED
     yield Step(
-        "Roaming profile",
-        "Choose under which of our profiles (country code, party id) this partner sees us; it needs operators.",
+        _("Roaming profile"),
+        _("Choose under which of our profiles (country code, party id) this partner sees us; it needs operators."),
         own,
         platform.profiles.filter(operators__isnull=False).exists(),
     )
-    yield Step("Token", _token_text(platform), own, is_registered or _has_token(platform))
-    yield Step("Registration", _registration_text(platform), own, is_registered)
+    handing_over = reverse(f"admin:roaming_roamingplatform_{_action(platform)}", args=[platform.pk])
+    yield Step(_("Token"), _token_text(platform), handing_over, is_registered or _has_token(platform))
+    yield Step(_("Registration"), _registration_text(platform), own if is_registered else handing_over, is_registered)
     yield Step(
-        "Infrastructure",
-        f"{ready} of {total} connectors have all that a partner needs to see them."
+        _("Infrastructure"),
+        _("%(ready)s of %(total)s connectors have all that a partner needs to see them.")
+        % {"ready": ready, "total": total}
         if total
-        else "The profile's operators have no connectors yet.",
+        else _("The profile's operators have no connectors yet."),
         reverse("admin:infrastructure_location_changelist"),
         0 < ready == total,
     )
     yield _tariff_step(platform)
     if platform.type == PlatformType.PTP:
         yield Step(
-            "Terminals",
-            "The partner sends its terminals after registration; assign each to the areas or EVSEs that it serves.",
+            _("Terminals"),
+            _("The partner sends its terminals after registration; assign each to the areas or EVSEs that it serves."),
             f"{reverse('admin:payments_terminal_changelist')}?platform__id__exact={platform.pk}",
             Terminal.objects.filter(platform=platform, assigned_at__isnull=False).exists(),
         )
@@ -88,12 +95,17 @@ def _tariff_step(platform: RoamingPlatform) -> Step:
     assigned = RoamingTariff.objects.filter(platforms=platform, status=TariffStatus.ACTIVE)
     is_in_settings = assigned.filter(session_settings__isnull=False).exists()
     if is_in_settings or not assigned.exists():
-        text = "Assign an active tariff here and put it into the session settings of site, operator or charger."
+        text = _("Assign an active tariff here and put it into the session settings of site, operator or charger.")
         url = reverse("admin:roaming_roamingplatform_change", args=[platform.pk])
     else:
-        text = "The assigned tariff is in no session settings yet: choose where it applies."
+        text = _("The assigned tariff is in no session settings yet: choose where it applies.")
         url = reverse("admin:tariffs_sessionsettings_changelist")
-    return Step("Tariff", text, url, is_in_settings)
+    return Step(_("Tariff"), text, url, is_in_settings)
+
+
+def _action(platform: RoamingPlatform) -> str:
+    """The page on which the token changes hands: ours is made there, the partner's is used there."""
+    return "generate_token" if platform.initiation == Initiation.PARTNER else "register"
 
 
 def _has_token(platform: RoamingPlatform) -> bool:
@@ -102,14 +114,14 @@ def _has_token(platform: RoamingPlatform) -> bool:
 
 def _token_text(platform: RoamingPlatform) -> str:
     if platform.initiation == Initiation.PARTNER:
-        return "We provide the token: press Generate token and give it to the partner with our versions URL."
-    return "The partner provides the token: press Register credentials and enter it there."
+        return _("We provide the token: press Generate token and give it to the partner with our versions URL.")
+    return _("The partner provides the token: press Register credentials and enter it there.")
 
 
 def _registration_text(platform: RoamingPlatform) -> str:
     if platform.initiation == Initiation.PARTNER:
-        return "The partner registers with our token; this page shows Registered once it has."
-    return "Press Register credentials; each step and what went wrong is shown."
+        return _("The partner registers with our token; this page shows Registered once it has.")
+    return _("Press Register credentials; each step and what went wrong is shown.")
 
 
 def _readiness(connectors: QuerySet[Connector]) -> tuple[int, int, list[Obstacle]]:
@@ -117,18 +129,18 @@ def _readiness(connectors: QuerySet[Connector]) -> tuple[int, int, list[Obstacle
     areas = reverse("admin:infrastructure_location_changelist")
     chargers = reverse("admin:infrastructure_charger_changelist")
     rules = {
-        "area": (Q(**{f"{AREA}__roaming_id": ""}), "their area has no roaming id", areas),
+        "area": (Q(**{f"{AREA}__roaming_id": ""}), _("their area has no roaming id"), areas),
         "phone": (
             Q(**{f"{AREA}__phone": "", f"{AREA}__operator__phone": ""}),
-            "neither their area nor its operator has a phone number",
+            _("neither their area nor its operator has a phone number"),
             areas,
         ),
-        "charger": (Q(**{f"{CHARGER}__roaming_id": ""}), "their charger has no roaming id", chargers),
-        "roaming": (Q(**{f"{CHARGER}__roaming": False}), "their charger is not enabled for roaming", chargers),
-        "evse": (Q(evse__evse_id=""), "their EVSE has no EVSE id", reverse("admin:infrastructure_evse_changelist")),
+        "charger": (Q(**{f"{CHARGER}__roaming_id": ""}), _("their charger has no roaming id"), chargers),
+        "roaming": (Q(**{f"{CHARGER}__roaming": False}), _("their charger is not enabled for roaming"), chargers),
+        "evse": (Q(evse__evse_id=""), _("their EVSE has no EVSE id"), reverse("admin:infrastructure_evse_changelist")),
         "connector": (
             Q(roaming_id=""),
-            "they have no roaming id",
+            _("they have no roaming id"),
             reverse("admin:infrastructure_connector_changelist"),
         ),
     }

@@ -7,21 +7,27 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from chargers.admin_actions import RUNNING
 from chargers.choices import CallResult
-from chargers.models import ChargingSession, MeterSample
+from chargers.models import ChargingSession
+from chargers.services import metering
+from chargers.services.events import Reading
 from config.desk.permissions import may_see
 from infrastructure import access
-from infrastructure.admin_display import link
+from infrastructure.admin_display import link, moment, zone_of
 from infrastructure.panels import Panel
+from infrastructure.sentences import said
 from payments.choices import CaptureStatusCode
 from payments.models import FinancialAdviceConfirmation, Invoice
-from roaming.choices import CommandResponseType, Direction
-from roaming.models import Command, Message
+from roaming.choices import CommandResponseType, Direction, Module
+from roaming.models import Command, Message, Push
 from tariffs.pricing.rounding import money
 
 # Of a long session every n-th sample is enough for a line on a screen.
@@ -43,28 +49,80 @@ class Event:
 
 def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
     """Panels for the session's page: a fixed number of queries, however long it ran."""
+    # Once for all panels of the page.
+    commands = Prefetch("commands", Command.objects.select_related("platform"))
+    prefetch_related_objects([session], "cdrs", "calls", "advices", commands)
+    yield _("At a glance"), _overview(session, request)
     charts = _charts(session)
     if charts:
-        yield "Power and energy", render_to_string("config/session_charts.html", {"charts": charts})
+        yield _("Power and energy"), render_to_string("config/session_charts.html", {"charts": charts})
     events = sorted(_events(session, request), key=lambda event: event.at)
-    yield "From tap to invoice", render_to_string("config/session_story.html", {"events": events, "session": session})
+    yield (
+        _("From tap to invoice"),
+        render_to_string("config/session_story.html", {"events": events, "zone": zone_of(session)}),
+    )
+
+
+def _overview(session: ChargingSession, request: HttpRequest) -> str:
+    connector = session.connector
+    charger = connector.evse.charger if connector else None
+    ended = session.ended_at or (timezone.now() if session.status in RUNNING else session.last_updated)
+    lasted = ended - session.started_at if session.started_at else None
+    context = {
+        "session": session,
+        "connector": connector,
+        "charger": charger,
+        "zone": zone_of(session),
+        "started": moment(session.started_at, zone_of(session)),
+        "ended": moment(session.ended_at, zone_of(session)),
+        "minutes": int(lasted.total_seconds() // 60) if lasted is not None else None,
+        "cost": _amount(session.total_cost_incl_vat, session.currency),
+        "driver_price": _amount(session.retail_total_incl_vat, session.currency),
+        "blocked": _amount(session.limit, session.currency),
+        "buttons": list(_buttons(session, request)),
+    }
+    return render_to_string("config/session_overview.html", context)
+
+
+def _amount(value: Decimal | None, currency: str) -> str:
+    return "" if value is None else f"{money(value, currency)} {currency}"
+
+
+def _buttons(session: ChargingSession, request: HttpRequest) -> Iterator[tuple[str, Any]]:
+    """What a dispatcher does while the driver is on the phone: each opens a page that explains and asks."""
+    may = request.user.has_perm
+    if session.status in RUNNING and may("chargers.change_chargingsession"):
+        yield reverse("admin:chargers_chargingsession_stop_now", args=[session.pk]), _("Stop charging")
+    evse = session.connector.evse if session.connector else None
+    connection = getattr(evse.charger, "connection", None) if evse else None
+    if evse and connection and may("chargers.change_chargerconnection"):
+        unlock = reverse("admin:chargers_chargerconnection_unlock", args=[connection.pk])
+        yield f"{unlock}?evse={evse.pk}", _("Unlock connector")
+    cdrs = [cdr for cdr in session.cdrs.all() if not cdr.is_credit and cdr.credited_at is None]
+    if cdrs and may("roaming.change_push"):
+        pushes = access.scope(Push.objects.filter(module=Module.CDRS, object_id=cdrs[0].uid), request.user)
+        if newest := pushes.order_by("pk").last():
+            yield reverse("admin:roaming_push_send_now", args=[newest.pk]), _("Send CDR again")
+    if cdrs and may("chargers.change_cdr"):
+        yield reverse("admin:chargers_chargingsession_credit", args=[session.pk]), _("Credit")
 
 
 def _charts(session: ChargingSession) -> list[dict[str, Any]]:
-    samples = list(MeterSample.objects.filter(session=session).order_by("at"))
+    samples = metering.stored_readings(session) if session.started_at else []
     if len(samples) < 2:
         return []
     kept = samples[:: len(samples) // MOST_POINTS + 1]
-    labels = [f"{timezone.localtime(sample.at):%H:%M:%S}" for sample in kept]
+    zone = zone_of(session)
+    labels = [f"{timezone.localtime(sample.at, zone):%H:%M:%S}" for sample in kept]
     first = samples[0].register_wh
     energy = [float((sample.register_wh - first) / 1000) for sample in kept]
     return [
-        _chart("Power (kW)", labels, _powers(kept), POWER_COLOUR),
-        _chart("Energy (kWh)", labels, energy, ENERGY_COLOUR),
+        _chart(_("Power (kW)"), labels, _powers(kept), POWER_COLOUR),
+        _chart(_("Energy (kWh)"), labels, energy, ENERGY_COLOUR),
     ]
 
 
-def _powers(samples: list[MeterSample]) -> list[float]:
+def _powers(samples: list[Reading]) -> list[float]:
     """As the charger tells it, else the mean since the sample before."""
     powers: list[Decimal] = []
     for before, sample in zip([samples[0], *samples], samples, strict=False):
@@ -93,11 +151,19 @@ def _events(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
 
 def _own(session: ChargingSession) -> Iterator[Event]:
     known = [
-        (session.created_at, "Plugtill", "Session created"),
-        (session.accepted_at, "Charger", "Start accepted, waiting for the cable"),
-        (session.started_at, "Charger", "Transaction started"),
-        (session.stop_requested_at, "Plugtill", f"Stop requested ({session.get_stop_requested_by_display() or '-'})"),
-        (session.ended_at, "Charger", f"Transaction ended ({session.get_stop_reason_display() or '-'})"),
+        (session.created_at, "Plugtill", _("Session created")),
+        (session.accepted_at, _("Charger"), _("Start accepted, waiting for the cable")),
+        (session.started_at, _("Charger"), _("Transaction started")),
+        (
+            session.stop_requested_at,
+            "Plugtill",
+            _("Stop requested (%(by)s)") % {"by": session.get_stop_requested_by_display() or "-"},
+        ),
+        (
+            session.ended_at,
+            _("Charger"),
+            _("Transaction ended (%(reason)s)") % {"reason": session.get_stop_reason_display() or "-"},
+        ),
     ]
     for at, who, what in known:
         if at is not None:
@@ -107,7 +173,8 @@ def _own(session: ChargingSession) -> Iterator[Event]:
 def _calls(session: ChargingSession) -> Iterator[Event]:
     for call in session.calls.all():
         outcome = call.get_result_display() or call.get_state_display()
-        yield Event(call.created_at, "To charger", link(call, f"{call.name}: {outcome}"), call.result not in FINE)
+        what = link(call, f"{call.label}: {outcome}")
+        yield Event(call.created_at, _("To charger"), what, call.result not in FINE)
 
 
 def _commands(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
@@ -115,7 +182,7 @@ def _commands(session: ChargingSession, request: HttpRequest) -> Iterator[Event]
         return
     for command in session.commands.all():
         what = link(command, f"{command.get_type_display()}: {command.get_response_display()}")
-        yield Event(command.received_at, "From partner", what, command.response != CommandResponseType.ACCEPTED)
+        yield Event(command.received_at, _("From partner"), what, command.response != CommandResponseType.ACCEPTED)
 
 
 def _messages(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
@@ -123,22 +190,22 @@ def _messages(session: ChargingSession, request: HttpRequest) -> Iterator[Event]
     if not may_see(request, Message) or not session.peer_id:
         return
     names = [session.uid, *(cdr.uid for cdr in session.cdrs.all())]
-    said = Q(object_id__in=names)
+    naming = Q(object_id__in=names)
     if session.authorization_reference:
-        said |= Q(authorization_reference=session.authorization_reference)
+        naming |= Q(authorization_reference=session.authorization_reference)
     until = (session.ended_at or session.last_updated) + AFTERWARDS
     span = (session.created_at - BEFORE, until)
-    found = access.scope(Message.objects.filter(said, started_at__range=span), request.user)
+    found = access.scope(Message.objects.filter(naming, started_at__range=span), request.user)
     for message in found.defer("request_body", "response_body").order_by("started_at")[:MOST_MESSAGES]:
-        who = "From partner" if message.direction == Direction.IN else "To partner"
-        what = f"{message} ({message.http_status or message.error})"
+        who = _("From partner") if message.direction == Direction.IN else _("To partner")
+        what = f"{message} ({message.http_status or said(message.error)})"
         yield Event(message.started_at, who, link(message, what), not message.is_ok)
 
 
 def _bills(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
     cdrs = list(session.cdrs.all())
     for cdr in cdrs:
-        kind = "Credit CDR" if cdr.is_credit else "CDR"
+        kind = _("Credit CDR") if cdr.is_credit else _("CDR")
         yield Event(
             cdr.created_at,
             "Plugtill",
@@ -146,9 +213,11 @@ def _bills(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
         )
     if may_see(request, Invoice):
         for invoice in Invoice.objects.filter(cdr__in=cdrs):
-            yield Event(invoice.issued_at, "Plugtill", link(invoice, f"Invoice {invoice.number}"))
+            yield Event(
+                invoice.issued_at, "Plugtill", link(invoice, _("Invoice %(number)s") % {"number": invoice.number})
+            )
     if may_see(request, FinancialAdviceConfirmation):
         for advice in session.advices.all():
-            what = f"Financial advice: {advice.get_capture_status_code_display()}"
+            what = _("Financial advice: %(status)s") % {"status": advice.get_capture_status_code_display()}
             is_bad = advice.capture_status_code != CaptureStatusCode.SUCCESS
-            yield Event(advice.created_at, "From partner", link(advice, what), is_bad)
+            yield Event(advice.created_at, _("From partner"), link(advice, what), is_bad)

@@ -6,11 +6,15 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.admin_base import ReadOnlyAdmin, SuperuserOnlyMixin
 from infrastructure.admin_display import display
 from infrastructure.choices import AlertState, DigestState
 from infrastructure.models import Alert, AlertDigest
+from infrastructure.sentences import said
 
 STATE_COLOURS = {AlertState.OPEN: "danger", AlertState.RESOLVED: "success"}
 DIGEST_COLOURS = {
@@ -24,15 +28,15 @@ DIGEST_COLOURS = {
 class OpenFilter(admin.SimpleListFilter):
     """Open ones unless asked for others: the list is read as a list of work."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(AlertState.RESOLVED, "Resolved"), ("all", "All")]
+        return [(AlertState.RESOLVED, gettext("Resolved")), ("all", gettext("All"))]
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
-        return [{**first, "display": "Open"}, *others]
+        return [{**first, "display": gettext("Open")}, *others]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "all":
@@ -42,29 +46,32 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
+    sentences = ("title", "text")
     list_display = ["title", "state_label", "opened_at", "what_to_do", "where", "told"]
     list_filter = [OpenFilter]
     search_fields = ["title", "text"]
     fieldsets = [
         (None, {"fields": ["title", "state_label", "text", "where"]}),
-        ("Times", {"fields": ["opened_at", "seen_at", "resolved_at", "notified_at"]}),
+        (_("Times"), {"fields": ["opened_at", "seen_at", "resolved_at", "notified_at"]}),
     ]
 
-    @display(description="state", label=STATE_COLOURS, ordering="state")
+    @display(description=_("state"), label=STATE_COLOURS, ordering="state")
     def state_label(self, alert: Alert) -> tuple[str, str]:
         return alert.state, alert.get_state_display()
 
-    @display(description="what to do")
+    @display(description=_("what to do"))
     def what_to_do(self, alert: Alert) -> str:
-        return alert.text if len(alert.text) <= 160 else f"{alert.text[:160]}…"
+        return Truncator(said(alert.text)).chars(160)
 
-    @display(description="where")
+    @display(description=_("where"))
     def where(self, alert: Alert) -> SafeString | None:
-        return format_html('<a class="underline" href="{}">Open</a>', alert.path) if alert.path else None
+        if not alert.path:
+            return None
+        return format_html('<a class="underline" href="{}">{}</a>', alert.path, pgettext("a link", "Open"))
 
-    @display(description="told", label={"told": "success", "not yet": "info"}, ordering="notified_at")
-    def told(self, alert: Alert) -> str:
-        return "told" if alert.notified_at else "not yet"
+    @display(description=_("told"), label={"told": "success", "waiting": "info"}, ordering="notified_at")
+    def told(self, alert: Alert) -> tuple[str, str]:
+        return ("told", gettext("told")) if alert.notified_at else ("waiting", gettext("not yet"))
 
 
 @admin.register(AlertDigest)
@@ -73,6 +80,6 @@ class AlertDigestAdmin(SuperuserOnlyMixin, ReadOnlyAdmin):
     list_filter = ["channel", "state"]
     search_fields = ["subject"]
 
-    @display(description="state", label=DIGEST_COLOURS, ordering="state")
+    @display(description=_("state"), label=DIGEST_COLOURS, ordering="state")
     def state_label(self, digest: AlertDigest) -> tuple[str, str]:
         return digest.state, digest.get_state_display()

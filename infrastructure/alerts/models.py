@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.choices import AlertChannel, AlertState, DigestState, as_choices
 
@@ -14,11 +15,11 @@ class Alert(models.Model):
     cause = models.CharField(max_length=200)
     state = models.CharField(max_length=8, choices=as_choices(AlertState), default=AlertState.OPEN)
     title = models.CharField(max_length=200)
-    text = models.TextField(blank=True, help_text="What to do about it.")
-    path = models.CharField("where", max_length=255, blank=True, help_text="The page in admin that helps.")
+    text = models.TextField(blank=True, help_text=_("What to do about it."))
+    path = models.CharField("where", max_length=255, blank=True, help_text=_("The page in admin that helps."))
     operators = models.ManyToManyField("infrastructure.Operator", blank=True, related_name="alerts")
     opened_at = models.DateTimeField(default=timezone.now)
-    seen_at = models.DateTimeField(default=timezone.now, help_text="When it was last found to be so.")
+    seen_at = models.DateTimeField(default=timezone.now, help_text=_("When it was last found to be so."))
     resolved_at = models.DateTimeField(null=True, blank=True)
     notified_at = models.DateTimeField(null=True, blank=True)
 

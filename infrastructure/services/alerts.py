@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from infrastructure.batches import delete_in_batches
 from infrastructure.choices import AlertState
 from infrastructure.models import Alert
 
@@ -65,4 +66,5 @@ def _open(cause: str, finding: Finding) -> None:
 
 def delete_old() -> None:
     """Forgets what was resolved three months ago."""
-    Alert.objects.filter(state=AlertState.RESOLVED, resolved_at__lt=timezone.now() - KEEP_RESOLVED).delete()
+    old = Alert.objects.filter(state=AlertState.RESOLVED, resolved_at__lt=timezone.now() - KEEP_RESOLVED)
+    delete_in_batches(old)

@@ -6,6 +6,8 @@ children are read through their relations: load them beforehand for many objects
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext
+
 from infrastructure.models import EVSE, Charger, Connector, Location
 
 
@@ -13,9 +15,9 @@ def location_reasons(location: Location) -> list[str]:
     """Why the area itself cannot be shown. Empty: it can."""
     reasons = []
     if not location.roaming_id:
-        reasons.append(f"Area {location} has no roaming id.")
+        reasons.append(gettext("Area %(area)s has no roaming id.") % {"area": location})
     if not location.effective_phone:
-        reasons.append(f"Neither area {location} nor its operator has a phone number.")
+        reasons.append(gettext("Neither area %(area)s nor its operator has a phone number.") % {"area": location})
     return reasons
 
 
@@ -23,9 +25,9 @@ def charger_reasons(charger: Charger) -> list[str]:
     """Why nothing of the charger can be shown, apart from reasons of its area."""
     reasons = []
     if not charger.roaming_id:
-        reasons.append(f"Charger {charger} has no roaming id.")
+        reasons.append(gettext("Charger %(charger)s has no roaming id.") % {"charger": charger})
     if not charger.roaming:
-        reasons.append(f"Charger {charger} is not enabled for roaming.")
+        reasons.append(gettext("Charger %(charger)s is not enabled for roaming.") % {"charger": charger})
     return reasons
 
 
@@ -33,7 +35,7 @@ def evse_reasons(evse: EVSE) -> list[str]:
     """Reasons of the EVSE and of its charger."""
     reasons = charger_reasons(evse.charger)
     if not evse.evse_id:
-        reasons.append(f"EVSE {evse} has no EVSE id.")
+        reasons.append(gettext("EVSE %(evse)s has no EVSE id.") % {"evse": evse})
     return reasons
 
 
@@ -41,7 +43,7 @@ def connector_reasons(connector: Connector) -> list[str]:
     """Reasons of the connector, of its EVSE and of its charger."""
     reasons = evse_reasons(connector.evse)
     if not connector.roaming_id:
-        reasons.append(f"Connector {connector} has no roaming id.")
+        reasons.append(gettext("Connector %(connector)s has no roaming id.") % {"connector": connector})
     return reasons
 
 
@@ -61,16 +63,16 @@ def count_ready(location: Location) -> tuple[int, int]:
 def _reasons_below(location: Location) -> Iterator[str]:
     chargers = location.chargers.all()
     if not chargers:
-        yield f"Area {location} has no chargers."
+        yield gettext("Area %(area)s has no chargers.") % {"area": location}
     for charger in chargers:
         yield from charger_reasons(charger)
         if not charger.evses.all():
-            yield f"Charger {charger} has no EVSEs."
+            yield gettext("Charger %(charger)s has no EVSEs.") % {"charger": charger}
         for evse in charger.evses.all():
             evse.charger = charger
             yield from evse_reasons(evse)
             if not evse.connectors.all():
-                yield f"EVSE {evse} has no connectors."
+                yield gettext("EVSE %(evse)s has no connectors.") % {"evse": evse}
     for connector in _connectors_of(location):
         yield from connector_reasons(connector)
 

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, ProtectedError, RestrictedError
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from infrastructure import outbox
 from infrastructure.models import Location
@@ -33,7 +34,6 @@ _delete_checks: dict[type[Model], list[Callable[[Any], None]]] = defaultdict(lis
 class _Change:
     """What was written so far and still has to be followed up, in order and each object once."""
 
-    author: Author
     rows: dict[tuple[type[Model], Any], Model] = field(default_factory=dict)
     deleted: list[Model] = field(default_factory=list)
     location_ids: set[int] = field(default_factory=set)
@@ -71,8 +71,8 @@ def one_change(author: Author = None) -> Iterator[None]:
     if _current.get() is not None:
         yield
         return
-    with transaction.atomic():
-        token = _current.set(_Change(author))
+    with transaction.atomic(), outbox.written_by(author or outbox.current_author()):
+        token = _current.set(_Change())
         try:
             yield
             settle()
@@ -81,16 +81,11 @@ def one_change(author: Author = None) -> Iterator[None]:
             _current.reset(token)
 
 
-def current_author() -> Author:
-    """Who makes the change that is being followed up; None for programs."""
-    change = _current.get()
-    return change.author if change else None
-
-
 def check(obj: Model) -> None:
     """Raises ValidationError, per field where possible, when `obj` must not be saved as it is."""
     rules.check_exposed_ids(obj)
     rules.check_coordinates(obj)
+    rules.check_power(obj)
     for refuse in _checks[type(obj)]:
         refuse(obj)
 
@@ -205,5 +200,15 @@ def _require_change() -> _Change:
 def _in_use(obj: Model, error: ProtectedError | RestrictedError) -> str:
     related = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
     names = sorted({f"{other._meta.verbose_name} {other}" for other in related})
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{obj} cannot be deleted: it is still used by {shown}. Delete or change that first."
+    more = len(names) - 3
+    named = {"obj": obj, "users": ", ".join(names[:3]), "count": more}
+    if more <= 0:
+        return gettext("%(obj)s cannot be deleted: it is still used by %(users)s. Delete or change that first.") % named
+    return (
+        ngettext(
+            "%(obj)s cannot be deleted: it is still used by %(users)s and %(count)d more. Delete or change that first.",
+            "%(obj)s cannot be deleted: it is still used by %(users)s and %(count)d more. Delete or change that first.",
+            more,
+        )
+        % named
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.models import EVSE, Charger, Connector, Location
 from infrastructure.services import hierarchy
@@ -21,22 +22,51 @@ def check_exposed_ids(obj: Model) -> None:
         _check_uids_free(obj)
 
 
-def check_coordinates(obj: Model) -> None:
-    """Raises ValidationError at the field: WGS 84 degrees, and an EVSE has both or none."""
-    if not isinstance(obj, Location | EVSE):
+def check_power(obj: Model) -> None:
+    """Raises ValidationError at the field: 22 for 22 kW, or 22 million for it in milliwatts."""
+    if not isinstance(obj, Connector):
         return
     errors = {}
-    for name, limit in (("latitude", 90), ("longitude", 180)):
+    for name, (least, most, unit, example) in POWER.items():
         value = getattr(obj, name)
-        if value is not None and not -limit <= Decimal(value) <= limit:
-            errors[name] = f"A {name} is between -{limit} and {limit} degrees, for example {_EXAMPLES[name]}."
-    if (obj.latitude is None) != (obj.longitude is None):
-        errors["longitude" if obj.longitude is None else "latitude"] = "Enter both latitude and longitude, or neither."
+        if value is not None and not least <= value <= most:
+            text = TOO_MUCH if value > most else TOO_LITTLE
+            limit = most if value > most else least
+            errors[name] = f"{text % {'value': value, 'limit': limit}} {unit % example}"
     if errors:
         raise ValidationError(errors)
 
 
-_EXAMPLES = {"latitude": "48.208490", "longitude": "16.372080"}
+TOO_MUCH, TOO_LITTLE = _("%(value)d is more than %(limit)d."), _("%(value)d is less than %(limit)d.")
+# Least, most (a megawatt charger has 1250 V and 3000 A), unit, example.
+POWER = {
+    "max_voltage": (1, 1500, _("Give volts, for example %d."), 230),
+    "max_amperage": (1, 4000, _("Give amperes, for example %d."), 32),
+    "max_electric_power": (500, 5_000_000, _("Give watts, for example %d."), 22000),
+}
+
+
+def check_coordinates(obj: Model) -> None:
+    """Raises ValidationError at the field: WGS 84 degrees, and an EVSE has both or none."""
+    if not isinstance(obj, Location | EVSE):
+        return
+    errors: dict[str, str] = {}
+    for name, limit in (("latitude", 90), ("longitude", 180)):
+        value = getattr(obj, name)
+        if value is not None and not -limit <= Decimal(value) <= limit:
+            errors[name] = str(_DEGREES[name])
+    if (obj.latitude is None) != (obj.longitude is None):
+        errors["longitude" if obj.longitude is None else "latitude"] = str(
+            _("Enter both latitude and longitude, or neither.")
+        )
+    if errors:
+        raise ValidationError(errors)
+
+
+_DEGREES = {
+    "latitude": _("A latitude is between -90 and 90 degrees, for example 48.208490."),
+    "longitude": _("A longitude is between -180 and 180 degrees, for example 16.372080."),
+}
 
 
 def _check_unchanged(before: Any, obj: Model) -> None:
@@ -46,22 +76,21 @@ def _check_unchanged(before: Any, obj: Model) -> None:
         case Connector():
             _refuse_if_changed(before, "roaming_id", before.roaming_id, obj.roaming_id)
             if before.evse_id != obj.evse_id:
-                raise ValidationError(
-                    {"evse": f"Partners know this connector at EVSE {before.evse}. Add a new connector instead."}
-                )
+                text = _("Partners know this connector at EVSE %(evse)s. Add a new connector instead.")
+                raise ValidationError({"evse": text % {"evse": before.evse}})
         case Location() | Charger():
             _refuse_if_changed(before, "roaming_id", before.roaming_id, obj.roaming_id)
 
 
 def _refuse_if_changed(before: Any, field: str, old: str, new: str) -> None:
     if old != new:
-        raise ValidationError(
-            {
-                field: f"Partners know this {before._meta.verbose_name} as {old} since "
-                f"{before.first_exposed_at:%Y-%m-%d}: sessions and terminals refer to it, so it cannot "
-                f"become {new or 'empty'}. To replace it, add a new {before._meta.verbose_name}."
-            }
+        text = _(
+            "Partners know this %(kind)s as %(old)s since %(date)s: sessions and terminals refer to it, so it cannot "
+            "become %(new)s. To replace it, add a new %(kind)s."
         )
+        date = f"{before.first_exposed_at:%Y-%m-%d}"
+        named = {"kind": before._meta.verbose_name, "old": old, "date": date, "new": new or _("empty")}
+        raise ValidationError({field: text % named})
 
 
 def _check_uids_free(obj: Charger | EVSE) -> None:
@@ -72,7 +101,9 @@ def _check_uids_free(obj: Charger | EVSE) -> None:
             evse.charger = obj
         uid = evse.effective_uid
         if uid and _is_taken(uid, evse):
-            raise ValidationError(f"Another EVSE has the uid {uid}. Choose another roaming id or uid.")
+            raise ValidationError(
+                _("Another EVSE has the uid %(uid)s. Choose another roaming id or uid.") % {"uid": uid}
+            )
 
 
 def _is_taken(uid: str, evse: EVSE) -> bool:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chargers.models import ChargingSession
 from infrastructure.choices import as_choices
@@ -22,14 +23,17 @@ class FinancialAdviceConfirmation(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="advices",
-        help_text="Empty: parked until its session is known.",
+        help_text=_("Empty: parked until its session is known."),
     )
     assigned_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When a person chose the session, whatever the reference says."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When a person chose the session, whatever the reference says."),
     )
-    total_gross = models.DecimalField(max_digits=12, decimal_places=4, help_text="Captured amount, including VAT.")
+    total_gross = models.DecimalField(max_digits=12, decimal_places=4, help_text=_("Captured amount, including VAT."))
     currency = models.CharField(max_length=3)
-    eft_data = models.JSONField(default=list, help_text="Lines for the invoice, verbatim.")
+    eft_data = models.JSONField(default=list, help_text=_("Lines for the invoice, verbatim."))
     capture_status_code = models.CharField(max_length=15, choices=as_choices(CaptureStatusCode))
     capture_status_message = models.CharField(max_length=255, blank=True)
     raw = models.JSONField()
@@ -39,10 +43,13 @@ class FinancialAdviceConfirmation(models.Model):
     operator_path = "session__connector__evse__charger__location__operator"
 
     class Meta:
-        verbose_name = "financial advice confirmation"
+        verbose_name = _("financial advice confirmation")
         ordering = ["created_at", "pk"]
         constraints = [models.UniqueConstraint("platform", Upper("advice_id"), name="advice_unique_per_platform")]
-        indexes = [models.Index("platform", Upper("authorization_reference"), name="advice_reference")]
+        indexes = [
+            models.Index("platform", Upper("authorization_reference"), name="advice_reference"),
+            models.Index("created_at", "id", name="advice_created"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.authorization_reference} {self.capture_status_code}"
+        return f"{self.authorization_reference} {self.get_capture_status_code_display()}"

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chargers.choices import StopReason
 from chargers.models import CDR
@@ -26,8 +27,8 @@ class InvoiceSeries(models.Model):
     operator_path = "operator"
 
     class Meta:
-        verbose_name = "invoice series"
-        verbose_name_plural = "invoice series"
+        verbose_name = _("invoice series")
+        verbose_name_plural = _("invoice series")
         ordering = ["-year", "operator", "kind"]
         constraints = [models.UniqueConstraint("operator", "year", "kind", name="one_invoice_series_per_year_and_kind")]
 
@@ -62,7 +63,7 @@ class Invoice(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="replacements",
-        help_text="The credited invoice in whose place this one stands.",
+        help_text=_("The credited invoice in whose place this one stands."),
     )
     credits = models.OneToOneField(
         "self",
@@ -70,7 +71,7 @@ class Invoice(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="credit_note",
-        help_text="Of a credit note: the invoice that it takes back.",
+        help_text=_("Of a credit note: the invoice that it takes back."),
     )
     credited_at = models.DateTimeField(null=True, blank=True)
     advice = models.ForeignKey(
@@ -98,7 +99,10 @@ class Invoice(models.Model):
                 name="a_credit_note_names_its_invoice",
             ),
         ]
-        indexes = [models.Index("platform", Upper("authorization_reference"), name="invoice_reference")]
+        indexes = [
+            models.Index("platform", Upper("authorization_reference"), name="invoice_reference"),
+            models.Index("issued_at", name="invoice_issued"),
+        ]
 
     def __str__(self) -> str:
         return self.number
@@ -117,7 +121,7 @@ class InvoiceRevision(models.Model):
     reason = models.CharField(max_length=9, choices=as_choices(RevisionReason))
     facts = models.JSONField()
     created_at = models.DateTimeField(default=timezone.now)
-    is_rendered = models.BooleanField(default=False, help_text="Its PDF is kept.")
+    is_rendered = models.BooleanField(default=False, help_text=_("Its PDF is kept."))
     render_error = models.CharField(max_length=255, blank=True)
 
     operator_path = "invoice__operator"
@@ -143,7 +147,7 @@ class InvoicePdf(models.Model):
     operator_path = "revision__invoice__operator"
 
     class Meta:
-        verbose_name = "invoice PDF"
+        verbose_name = _("invoice PDF")
         ordering = ["revision", "language"]
         constraints = [models.UniqueConstraint("revision", "language", name="one_pdf_per_revision_and_language")]
 

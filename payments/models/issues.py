@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chargers.models import ChargingSession
 from infrastructure.choices import as_choices
@@ -22,10 +23,12 @@ class PaymentIssue(models.Model):
     """
 
     kind = models.CharField(max_length=25, choices=as_choices(IssueKind))
-    subject = models.CharField(max_length=60, help_text="What it is about, for example session:12.")
+    subject = models.CharField(max_length=60, help_text=_("What it is about, for example session:12."))
     state = models.CharField(max_length=8, choices=as_choices(IssueState), default=IssueState.OPEN)
     reason = models.TextField()
-    evidence = models.JSONField(default=list, blank=True, help_text="Messages that were not, or not simply, applied.")
+    evidence = models.JSONField(
+        default=list, blank=True, help_text=_("Messages that were not, or not simply, applied.")
+    )
     operator = models.ForeignKey(Operator, null=True, blank=True, on_delete=models.CASCADE, related_name="issues")
     platform = models.ForeignKey(
         RoamingPlatform, null=True, blank=True, on_delete=models.CASCADE, related_name="issues"
@@ -39,7 +42,7 @@ class PaymentIssue(models.Model):
     )
     terminal = models.ForeignKey(Terminal, null=True, blank=True, on_delete=models.CASCADE, related_name="issues")
     evse = models.ForeignKey(
-        EVSE, null=True, blank=True, on_delete=models.CASCADE, related_name="payment_issues", verbose_name="EVSE"
+        EVSE, null=True, blank=True, on_delete=models.CASCADE, related_name="payment_issues", verbose_name=_("EVSE")
     )
     opened_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)

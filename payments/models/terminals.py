@@ -1,13 +1,20 @@
 """Payment terminals and what they serve."""
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.choices import as_choices
+from infrastructure.history import History
 from infrastructure.models import EVSE, Location, Operator
 from payments.choices import InvoiceCreator
 from roaming.models import RoamingPlatform
+
+reference_validator = RegexValidator(
+    r"^[\x20-\x7e]{1,36}$", _("Use 1 to 36 letters, digits or punctuation marks without accents, for example C-1042.")
+)
 
 
 class Terminal(models.Model):
@@ -21,7 +28,7 @@ class Terminal(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="terminals",
-        help_text="Empty: nobody's yet, in the unassigned pool.",
+        help_text=_("Empty: nobody's yet, in the unassigned pool."),
     )
     customer_reference = models.CharField(max_length=36, blank=True)
     party_id = models.CharField(max_length=3, blank=True)
@@ -32,35 +39,43 @@ class Terminal(models.Model):
     state = models.CharField(max_length=20, blank=True)
     country = models.CharField(max_length=3, blank=True)
     coordinates = models.JSONField(null=True, blank=True)
+    our_reference = models.CharField(
+        _("our customer reference"),
+        max_length=36,
+        blank=True,
+        validators=[reference_validator],
+        help_text=_("The partner is told to keep this one, for example your contract number. Empty: the partner's."),
+    )
     invoice_base_url = models.CharField(max_length=255, blank=True)
     invoice_creator = models.CharField(
-        max_length=3, blank=True, choices=as_choices(InvoiceCreator), help_text="Empty: CPO."
+        max_length=3, blank=True, choices=as_choices(InvoiceCreator), help_text=_("Empty: CPO.")
     )
     locations = models.ManyToManyField(
         Location,
         related_name="terminals",
         blank=True,
-        verbose_name="areas",
-        help_text="Serves all their EVSEs.",
+        verbose_name=_("areas"),
+        help_text=_("Serves all their EVSEs."),
     )
     evses = models.ManyToManyField(
         EVSE,
         related_name="terminals",
         blank=True,
-        verbose_name="EVSEs",
-        help_text="Serves these in addition.",
+        verbose_name=_("EVSEs"),
+        help_text=_("Serves these in addition."),
     )
-    assigned_at = models.DateTimeField(null=True, editable=False, help_text="When we last decided what it serves.")
+    assigned_at = models.DateTimeField(null=True, editable=False, help_text=_("When we last decided what it serves."))
     reported = models.JSONField(
-        default=dict, editable=False, help_text="What the PTP last told: assignment, invoice address, time."
+        default=dict, editable=False, help_text=_("What the PTP last told: assignment, invoice address, time.")
     )
-    seen_at = models.DateTimeField(null=True, editable=False, help_text="When the PTP last told of it.")
+    seen_at = models.DateTimeField(null=True, editable=False, help_text=_("When the PTP last told of it."))
     missing_since = models.DateTimeField(
-        null=True, editable=False, help_text="Since when the PTP's complete list no longer holds it."
+        null=True, editable=False, help_text=_("Since when the PTP's complete list no longer holds it.")
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_updated = models.DateTimeField(default=timezone.now, editable=False)
 
+    history = History(m2m_fields=["locations", "evses"])
     operator_path = "operator"
 
     class Meta:

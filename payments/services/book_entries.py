@@ -3,12 +3,15 @@
 Amounts are whole ten-thousandths of the currency: SQLite adds decimals as floating point numbers, integers exactly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, transaction
 from django.db.models import (
     BigIntegerField,
     Case,
@@ -25,7 +28,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, Concat, Length, Replace, Round, Sign, StrIndex, Upper
+from django.db.models.functions import Cast, Coalesce, Round, Sign
 
 from chargers.models import CDR
 from infrastructure import access
@@ -49,6 +52,16 @@ class Selection:
     platform: int | None = None
     terminal: str = ""  # a primary key, or `UNKNOWN_TERMINAL`
     network: str = ""
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """PostgreSQL takes a query with a look-up per row for a hundred times dearer than it is, and compiles it for longer
+    than it then runs."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL jit = off")
+        yield
 
 
 def decimal_of(units: int | None) -> Decimal:
@@ -78,9 +91,14 @@ def _to(amount: Combinable, step: int) -> "ExpressionWrapper[Any]":
     return ExpressionWrapper(steps * Value(step), BigIntegerField())
 
 
-def entries(selection: Selection, user: access.User) -> QuerySet[CDR]:
-    """CDRs of the period that the user may see. They count when they were written: a closed month stays closed."""
-    rows = annotated(CDR.objects.filter(created_at__gte=selection.start, created_at__lt=selection.end))
+def entries(selection: Selection, user: access.User) -> QuerySet[Any]:
+    """CDRs of the period that the user may see, with their `operator_id`.
+
+    They count when they were written: a closed month stays closed.
+    """
+    rows = CDR.objects.filter(created_at__gte=selection.start, created_at__lt=selection.end).annotate(
+        operator_id=Coalesce("invoice__operator_id", "session__connector__evse__charger__location__operator_id")
+    )
     if not getattr(user, "is_superuser", False):
         rows = rows.filter(operator_id__in=access.operators_of(user).values("pk"))
     if selection.operator is not None:
@@ -91,52 +109,128 @@ def entries(selection: Selection, user: access.User) -> QuerySet[CDR]:
     if selection.network:
         rows = rows.filter(session__network=selection.network)
     if selection.terminal:
-        is_unknown = selection.terminal == UNKNOWN_TERMINAL
-        rows = with_terminal(rows).filter(_paid_at_terminal())
-        rows = rows.filter(terminal_pk=None) if is_unknown else rows.filter(terminal_pk=selection.terminal)
+        rows = rows.filter(_paid_at(selection.terminal))
     return rows
 
 
 def annotated(rows: QuerySet[CDR]) -> QuerySet[Any]:
-    """Adds `operator_id`, `is_payable` (we expect the capture), and in units: `gross`, `billed` (rounded as money),
-    `invoiced`, `captured` (by the newest advice, on the first CDR of a session), `expected`, `owed`, `due`."""
+    """Adds what follows from `with_facts`: `captured` (on the first CDR of a session), `expected`, `is_open`."""
+    zero = Value(0, BigIntegerField())
+    found: QuerySet[Any] = with_facts(rows).annotate(
+        captured=Case(When(is_first=True, then=F("taken")), default=zero),
+        expected=Case(When(is_payable=True, then=F("retail")), default=zero),
+        is_open=Case(When(IS_OPEN, then=True), default=False),
+    )
+    return found
+
+
+# A payment is open when what was captured is not what all CDRs of its session amount to.
+IS_OPEN = Q(is_first=True, is_payable=True) & ~Q(due=F("taken"))
+
+
+def with_facts(rows: QuerySet[CDR]) -> QuerySet[Any]:
+    """Adds `is_first` of its session, `is_payable` (we expect the capture), `is_ours` (our invoice),
+    and in units: `gross`, `billed` (rounded as money), `retail` (what the driver pays), `invoiced`, `due` (all CDRs of
+    the session), `taken` (captured by its newest advice)."""
     advices = FinancialAdviceConfirmation.objects.filter(session=OuterRef("session_id"))
     earlier = CDR.objects.filter(session=OuterRef("session_id"), pk__lt=OuterRef("pk"))
     zero = Value(0, BigIntegerField())
-    return (
-        rows.annotate(
-            operator_id=Coalesce("invoice__operator_id", "session__connector__evse__charger__location__operator_id"),
-            is_first=~Exists(earlier),
-            is_payable=Case(When(_paid_at_terminal() & (Q(invoice__isnull=False) | Exists(advices)), then=True)),
-            gross=units("total_cost_incl_vat"),
-            billed=rounded(units("total_cost_incl_vat"), "currency"),
-            invoiced=Coalesce(units("invoice__total_gross"), zero),
-            due=Coalesce(Subquery(_due(), BigIntegerField()), zero),
-            taken=Coalesce(Subquery(_taken(advices), BigIntegerField()), zero),
-        )
-        .annotate(
-            captured=Case(When(is_first=True, then=F("taken")), default=zero),
-            expected=Case(When(is_payable=True, then=F("billed")), default=zero),
-        )
-        .annotate(
-            owed=Case(
-                # Without a partner nobody owes; whoever invoices the driver is the one who sold.
-                When(session__peer_id="", then=zero),
-                When(_paid_at_terminal() & Q(invoice__isnull=False), then=F("captured")),
-                default=F("billed"),
-            )
-        )
+    is_payable = _paid_at_terminal() & (Q(invoice__isnull=False) | Exists(advices))
+    return rows.annotate(
+        is_first=~Exists(earlier),
+        is_payable=Case(When(is_payable, then=True), default=False),
+        is_ours=Case(When(_paid_at_terminal() & Q(invoice__isnull=False), then=True), default=False),
+        gross=units("total_cost_incl_vat"),
+        billed=rounded(units("total_cost_incl_vat"), "currency"),
+        retail=_drivers_price(),
+        invoiced=Coalesce(units("invoice__total_gross"), zero),
+        due=Coalesce(Subquery(_due(), BigIntegerField()), zero),
+        taken=Coalesce(Subquery(_taken(advices), BigIntegerField()), zero),
     )
+
+
+# Without a partner nobody owes; a partner that gets a wholesale tariff owes just that, whatever its drivers pay;
+# otherwise whoever invoices the driver is the one who sold.
+_SUMS = """
+WITH facts AS MATERIALIZED ({facts}),
+entries AS (
+    SELECT *, CASE WHEN is_first THEN taken ELSE 0 END AS captured,
+        CASE WHEN is_payable THEN retail ELSE 0 END AS expected
+    FROM facts
+)
+SELECT operator, peer, network_name, terminal, currency_code, COUNT(*), SUM(kwh),
+    SUM(CASE WHEN is_first AND is_payable AND due <> taken THEN 1 ELSE 0 END),
+    SUM(gross), SUM(billed), SUM(retail), SUM(invoiced), SUM(captured), SUM(expected),
+    SUM(CASE WHEN peer = '' THEN 0 WHEN has_retail THEN billed WHEN is_ours THEN captured ELSE billed END)
+FROM entries GROUP BY 1, 2, 3, 4, 5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries that have all of this in common, added up: what is counted, and the sums of `SUMMED`, in units."""
+
+    operator_id: int | None
+    peer_id: str
+    network: str
+    terminal_id: str
+    currency: str
+    cdrs: int
+    kwh: int
+    open_items: int
+    sums: tuple[int, ...]
+
+
+def sums_of(rows: QuerySet[CDR]) -> list[Group]:
+    """All entries added up, in one look at each: the database writes down what it found out of an entry before it adds
+    anything up, as it would find it out again for each sum."""
+    counted = Q(is_credit=False, credited_at=None)
+    facts = with_facts(rows.order_by()).annotate(
+        operator=F("operator_id"),
+        peer=F("session__peer_id"),
+        network_name=F("session__network"),
+        terminal=F("session__terminal_id"),
+        currency_code=F("currency"),
+        kwh=Case(When(counted, then=units("total_energy")), default=Value(0, BigIntegerField())),
+        has_retail=Case(When(retail_total_incl_vat__isnull=False, then=True), default=False),
+    )
+    columns = ("operator", "peer", "network_name", "terminal", "currency_code", "kwh", "has_retail", *_FACTS)
+    try:
+        sql, params = facts.values(*columns).query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    with connection.cursor() as cursor:
+        # Only names of columns are put together here; all values are parameters.
+        cursor.execute(_SUMS.format(facts=sql), params)
+        return [_group(row) for row in cursor.fetchall()]
+
+
+def _group(row: Sequence[Any]) -> Group:
+    operator, peer, network, terminal, currency, cdrs, kwh, open_items, *sums = row
+    numbers = int(cdrs), int(kwh), int(open_items)
+    return Group(operator, peer, network, terminal, currency, *numbers, tuple(int(one) for one in sums))
+
+
+def _drivers_price() -> Case:
+    """Rounded like `billed`, which it is where the partner has no retail terms."""
+    return rounded(Coalesce(units("retail_total_incl_vat"), units("total_cost_incl_vat")), "currency")
 
 
 def _paid_at_terminal() -> Q:
     return Q(session__peer_id__in=RoamingPlatform.objects.filter(type=PlatformType.PTP).values("peer_id"))
 
 
+def _paid_at(terminal: str) -> Q:
+    if terminal == UNKNOWN_TERMINAL:
+        return _paid_at_terminal() & Q(session__terminal_id="")
+    one = Terminal.objects.filter(pk=terminal)
+    return Q(session__terminal_id__in=one.values("terminal_id"), session__peer_id__in=one.values("platform__peer_id"))
+
+
 def _due() -> QuerySet[Any]:
     """All CDRs of the session together: a credit takes its bill away."""
     rows = CDR.objects.filter(session=OuterRef("session_id")).order_by().values("session")
-    return rows.annotate(sum=Sum(rounded(units("total_cost_incl_vat"), "currency"))).values("sum")
+    return rows.annotate(sum=Sum(_drivers_price())).values("sum")
 
 
 def _taken(advices: QuerySet[FinancialAdviceConfirmation]) -> QuerySet[Any]:
@@ -151,41 +245,5 @@ def _taken(advices: QuerySet[FinancialAdviceConfirmation]) -> QuerySet[Any]:
     return advices.order_by("-last_updated", "-pk").annotate(value=value).values("value")[:1]
 
 
-def with_terminal(rows: QuerySet[CDR]) -> QuerySet[Any]:
-    """Adds `terminal_pk`: the only terminal of the partner that serves the EVSE, else one recognised in the
-    reference, else None. No protocol tells at which terminal a card was tapped."""
-    return rows.annotate(
-        terminals=Subquery(
-            _serving().order_by().values("platform").annotate(n=Sum(Value(1))).values("n"), BigIntegerField()
-        )
-    ).annotate(
-        terminal_pk=Case(
-            When(terminals=1, then=Subquery(_serving().order_by("pk").values("pk")[:1])),
-            default=Subquery(_named().values("pk")[:1]),
-            output_field=BigIntegerField(),
-        )
-    )
-
-
-def _serving() -> QuerySet[Terminal]:
-    area = OuterRef(OuterRef("session__connector__evse__charger__location_id"))
-    evse = OuterRef(OuterRef("session__connector__evse_id"))
-    by_area = Terminal.locations.through.objects.filter(terminal=OuterRef("pk"), location=area)
-    by_evse = Terminal.evses.through.objects.filter(terminal=OuterRef("pk"), evse=evse)
-    return Terminal.objects.filter(Exists(by_area) | Exists(by_evse), platform__peer_id=OuterRef("session__peer_id"))
-
-
-def _named() -> QuerySet[Terminal]:
-    """A terminal whose id is a part of the reference, for example T1 of pp-T1-000123; the longest one."""
-    reference = _between_hyphens(OuterRef("session__authorization_reference"))
-    rows = Terminal.objects.filter(platform__peer_id=OuterRef("session__peer_id"))
-    rows = rows.annotate(at=StrIndex(reference, _between_hyphens(F("terminal_id"))))
-    return rows.filter(at__gt=0).order_by(Length("terminal_id").desc(), "pk")
-
-
-def _between_hyphens(text: Combinable) -> Concat:
-    plain = Replace(Upper(text), Value("_"), Value("-"))
-    return Concat(Value("-"), plain, Value("-"))
-
-
-SUMS: Mapping[str, Sum] = {name: Sum(name) for name in ("gross", "billed", "invoiced", "captured", "expected", "owed")}
+SUMMED = ("gross", "billed", "retail", "invoiced", "captured", "expected", "owed")
+_FACTS = ("is_first", "is_payable", "is_ours", "gross", "billed", "retail", "invoiced", "due", "taken")

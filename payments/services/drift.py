@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from infrastructure import outbox
 from infrastructure.models import EVSE, Charger, Location
@@ -14,29 +16,45 @@ from payments.choices import IssueKind
 from payments.models import Terminal
 from payments.services.findings import Finding, moment
 from payments.services.peers import invoice_base_url
-from payments.services.terminals import LISTS, PUSH_MODULE, is_invoiced_by_us
+from payments.services.terminal_push import PUSH_MODULE
+from payments.services.terminals import LISTS, is_invoiced_by_us
 from roaming.choices import PushState
 from roaming.models import Push, RoamingPlatform
+from roaming.ocpi.types import ci_equal
 
-_NAMES = {"location_ids": "areas", "evse_uids": "EVSEs"}
+_NAMES = {"location_ids": gettext_lazy("areas"), "evse_uids": gettext_lazy("EVSEs")}
 
 
 def drift_of(terminal: Terminal) -> list[str]:
-    """In words, what the PTP told last that differs from our decision; nothing before we decided."""
-    if terminal.assigned_at is None:
-        return []
+    """In words, what the PTP told last that differs from our decisions; nothing where we decided nothing."""
+    differences = [] if terminal.assigned_at is None else _assignment_drift(terminal)
+    # The PTP owns its terminal's reference: another one is shown, and ours is said again when staff wants it.
+    told, ours = terminal.customer_reference, terminal.our_reference
+    if ours and not ci_equal(told, ours):
+        differences.append(
+            _("customer reference there: %(there)s; here: %(here)s") % {"there": told or _("none"), "here": ours}
+        )
+    return differences
+
+
+def _assignment_drift(terminal: Terminal) -> list[str]:
     wanted = mapping.assignment(terminal)
     differences = []
     for name in LISTS:
         told = terminal.reported.get(name)
         if told is not None and _ids(told) != _ids(wanted[name]):
             differences.append(
-                f"{_NAMES[name]} there: {', '.join(sorted(told)) or 'none'}; here: {', '.join(wanted[name]) or 'none'}"
+                _("%(lists)s there: %(there)s; here: %(here)s")
+                % {
+                    "lists": _NAMES[name],
+                    "there": ", ".join(sorted(told)) or _("none"),
+                    "here": ", ".join(wanted[name]) or _("none"),
+                }
             )
     told_url = terminal.reported.get("invoice_base_url")
     own_url = invoice_base_url(terminal.platform)
     if is_invoiced_by_us(terminal) and told_url and told_url != own_url:
-        differences.append(f"invoice address there: {told_url}; here: {own_url}")
+        differences.append(_("invoice address there: %(there)s; here: %(here)s") % {"there": told_url, "here": own_url})
     return differences
 
 

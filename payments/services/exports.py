@@ -1,66 +1,87 @@
 """The books as files: every entry as CSV, all sums and entries as XLSX."""
 
-import csv
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from io import BytesIO, StringIO
-from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure import access
-from payments.models import Terminal
-from payments.services.book_entries import Selection, decimal_of, entries, with_terminal
-from payments.services.reconciliation import Amounts, Books, Names, names_of
+from payments.services import spreadsheets
+from payments.services.book_entries import Selection, annotated, decimal_of, entries
+from payments.services.reconciliation import Amounts, Books, Month, Names, OpenItem, names_of
 from tariffs.pricing.rounding import money
 
 HEAD = (
-    *("Booked at", "Operator", "Area", "EVSE", "Platform", "Network", "Terminal", "Authorization reference"),
-    *("Session", "CDR", "Credit", "kWh", "Currency", "CDR total incl. VAT", "Billed", "Invoice", "Invoiced"),
-    *("To be captured", "Captured", "Difference"),
+    *(
+        _("Booked at"),
+        _("Operator"),
+        _("Area"),
+        _("EVSE"),
+        _("Platform"),
+        _("Network"),
+        _("Terminal"),
+        _("Authorization reference"),
+    ),
+    *(
+        _("Session"),
+        _("CDR"),
+        _("Credit"),
+        _("kWh"),
+        _("Currency"),
+        _("CDR total incl. VAT"),
+        _("Billed"),
+        _("Invoice"),
+        _("Invoiced"),
+    ),
+    *(_("To be captured"), _("Captured"), _("Difference"), _("Driver's price")),
 )
 SUMS_HEAD = (
-    *("CDRs", "kWh", "CDR total incl. VAT", "Billed", "Invoiced", "To be captured", "Captured", "Difference"),
-    *("Owed by the partner", "Open items"),
+    *(
+        _("CDRs"),
+        _("kWh"),
+        _("CDR total incl. VAT"),
+        _("Billed"),
+        _("Invoiced"),
+        _("To be captured"),
+        _("Captured"),
+        _("Difference"),
+    ),
+    *(_("Owed by the partner"), _("Open items"), _("Drivers' price")),
 )
 _COLUMNS = (
-    *("created_at", "operator_id", "session__place", "session__peer_id", "session__network", "terminal_pk"),
+    *("created_at", "operator_id", "session__place", "session__peer_id", "session__network", "session__terminal_id"),
     *("session__authorization_reference", "session__uid", "uid", "is_credit", "total_energy", "currency"),
-    *("gross", "billed", "invoice__number", "invoiced", "expected", "captured"),
+    *("gross", "billed", "invoice__number", "invoiced", "expected", "captured", "retail"),
 )
-# What a spreadsheet takes for the beginning of a formula: partners choose their references, not we.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def entry_rows(selection: Selection, user: access.User, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
     """One row per CDR, oldest first, in the order of `HEAD`; amounts are Decimals in money's decimals."""
     names = names_of()
-    terminals = dict(Terminal.objects.values_list("pk", "terminal_id"))
-    rows = with_terminal(entries(selection, user)).order_by("created_at", "pk").values(*_COLUMNS)
+    rows = annotated(entries(selection, user)).order_by("created_at", "pk").values(*_COLUMNS)
     for row in rows.iterator(chunk_size=1000):
-        yield _entry(row, names, terminals, zone)
+        yield _entry(row, names, zone)
 
 
-def _entry(row: dict[str, Any], names: Names, terminals: dict[int, str], zone: ZoneInfo) -> tuple[Any, ...]:
+def _entry(row: dict[str, Any], names: Names, zone: ZoneInfo) -> tuple[Any, ...]:
     place, peer_id = row["session__place"] or {}, row["session__peer_id"]
     currency = row["currency"]
     captured, expected = decimal_of(row["captured"]), decimal_of(row["expected"])
     number = row["invoice__number"] or ""
     return (
         row["created_at"].astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
-        names.operators.get(row["operator_id"], "unknown"),
+        names.operators.get(row["operator_id"], gettext("unknown")),
         place.get("name", ""),
         place.get("evse_id") or place.get("evse_uid", ""),
-        names.platforms.get(peer_id, "unknown") if peer_id else "none",
+        names.platforms.get(peer_id, gettext("unknown")) if peer_id else gettext("none"),
         row["session__network"],
-        terminals.get(row["terminal_pk"], "unknown") if peer_id else "",
+        (row["session__terminal_id"] or gettext("unknown")) if peer_id else "",
         row["session__authorization_reference"],
         row["session__uid"],
         row["uid"],
-        "yes" if row["is_credit"] else "no",
+        gettext("yes") if row["is_credit"] else gettext("no"),
         row["total_energy"],
         currency,
         decimal_of(row["gross"]),
@@ -70,54 +91,46 @@ def _entry(row: dict[str, Any], names: Names, terminals: dict[int, str], zone: Z
         money(expected, currency),
         money(captured, currency),
         money(captured - expected, currency),
+        money(decimal_of(row["retail"]), currency),
     )
 
 
-def as_csv(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    """Lines of a CSV file with a head; texts that a spreadsheet would compute are defused."""
-    for row in chain([HEAD], rows):
-        line = StringIO()
-        csv.writer(line).writerow([_harmless(value) for value in row])
-        yield line.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def as_xlsx(books: Books, rows: Iterable[tuple[Any, ...]]) -> bytes:
-    book = Workbook(write_only=True)
-    _sheet(book, "Summary", ("Operator", "Platform", "Network", "Currency", *SUMS_HEAD), _summary(books))
-    _sheet(book, "Terminals", ("Terminal", "Platform", "Currency", *SUMS_HEAD), _terminals(books))
-    _sheet(
-        book,
-        "VAT",
-        ("Currency", "Rate %", "Net", "VAT", "Gross"),
-        ((row.currency, "" if row.rate is None else row.rate, row.net, row.vat_amount, row.gross) for row in books.vat),
+def as_xlsx(
+    books: Books, open_items: Iterable[OpenItem], months: Iterable[Month], rows: Iterable[tuple[Any, ...]]
+) -> bytes:
+    return spreadsheets.as_xlsx(
+        [
+            (_("Summary"), (_("Operator"), _("Platform"), _("Network"), _("Currency"), *SUMS_HEAD), _summary(books)),
+            (_("Terminals"), (_("Terminal"), _("Platform"), _("Currency"), *SUMS_HEAD), _terminals(books)),
+            (_("VAT"), (_("Currency"), _("Rate %"), _("Net"), _("VAT"), _("Gross")), _vat(books)),
+            (_("Payout"), (_("Platform"), _("Currency"), _("Captured"), _("Owed to us")), _payouts(books)),
+            (_("Other captures"), (_("Platform"), _("Currency"), _("Number"), _("Captured")), _strays(books)),
+            (
+                _("Open items"),
+                (_("Reference"), _("Platform"), _("Currency"), _("Due"), _("Captured")),
+                _open(open_items),
+            ),
+            (_("Months"), (_("Month"), _("Currency"), _("Billed"), _("Captured")), _months(months)),
+            (_("CDRs"), HEAD, rows),
+        ]
     )
-    _sheet(
-        book,
-        "Payout",
-        ("Platform", "Currency", "Captured", "Owed to us"),
-        ((row.platform, row.currency, row.captured, row.owed) for row in books.payouts),
-    )
-    _sheet(
-        book,
-        "Other captures",
-        ("Platform", "Currency", "Number", "Captured"),
-        ((row.platform, row.currency, row.count, row.captured) for row in books.strays),
-    )
-    _sheet(book, "CDRs", HEAD, rows)
-    content = BytesIO()
-    book.save(content)
-    return content.getvalue()
+
+
+def _open(items: Iterable[OpenItem]) -> Iterator[tuple[Any, ...]]:
+    for one in items:
+        yield (one.reference, one.platform, one.currency, one.due, one.captured)
+
+
+def _months(months: Iterable[Month]) -> Iterator[tuple[Any, ...]]:
+    for one in months:
+        yield (f"{one.month:%Y-%m}", one.currency, one.billed, one.captured)
 
 
 def _summary(books: Books) -> Iterator[tuple[Any, ...]]:
     for row in books.rows:
         yield (row.operator, row.platform, row.network, row.currency, *_sums(row.amounts))
     for currency, amounts in books.totals:
-        yield ("All", "", "", currency, *_sums(amounts))
+        yield (gettext("All"), "", "", currency, *_sums(amounts))
 
 
 def _terminals(books: Books) -> Iterator[tuple[Any, ...]]:
@@ -137,19 +150,20 @@ def _sums(amounts: Amounts) -> tuple[Any, ...]:
         amounts.difference,
         amounts.owed,
         amounts.open_items,
+        amounts.retail,
     )
 
 
-def _sheet(book: Workbook, title: str, head: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    sheet = book.create_sheet(title)
-    sheet.append(list(head))
-    for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
+def _vat(books: Books) -> Iterator[tuple[Any, ...]]:
+    for row in books.vat:
+        yield (row.currency, "" if row.rate is None else row.rate, row.net, row.vat_amount, row.gross)
 
 
-def _cell(sheet: Any, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value if isinstance(value, Decimal | int) else str(value)
-    cell = WriteOnlyCell(sheet, value)
-    cell.data_type = "s"  # a text, whatever it begins with
-    return cell
+def _payouts(books: Books) -> Iterator[tuple[Any, ...]]:
+    for row in books.payouts:
+        yield (row.platform, row.currency, row.captured, row.owed)
+
+
+def _strays(books: Books) -> Iterator[tuple[Any, ...]]:
+    for row in books.strays:
+        yield (row.platform, row.currency, row.count, row.captured)

@@ -12,12 +12,16 @@ from django.utils import timezone
 
 from chargers.choices import CallState, SessionStatus, Settlement, StopReason
 from chargers.models import ChargerConnection, ChargingSession, LateStop
+from chargers.services.corrections import price_given_up
+from chargers.services.settling import RUN_OUT_WH
 from payments.choices import CaptureStatusCode, IssueKind
 from payments.models import FinancialAdviceConfirmation
 from payments.services.payment_states import ZERO, Facts, captured_by
 from payments.sheets import amount
 from tariffs.pricing.rounding import money
 
+# Less than this is the charger coming to rest, not a driver's energy.
+LEAST_KWH = RUN_OUT_WH / 1000
 # Deliveries are tried again by themselves; only later is it somebody's business.
 CDR_PATIENCE = timedelta(minutes=15)
 
@@ -32,7 +36,7 @@ def of_payment(facts: Facts) -> list[Finding]:
     """Findings of a session that was paid at a terminal."""
     match facts.session.status:
         case SessionStatus.INVALID:
-            return [*_given_up(facts), *_captures(facts)]
+            return [*_given_up(facts), *of_unbilled(facts.session), *_captures(facts)]
         case SessionStatus.ACTIVE:
             return [*_running(facts.session), *_captures(facts)]
         case SessionStatus.COMPLETED:
@@ -61,6 +65,22 @@ def _given_up(facts: Facts) -> Iterator[Finding]:
     else:
         text = f"The start was accepted at {moment(session.accepted_at)}, but no car was plugged in in time. {held}"
         yield Finding(IssueKind.NEVER_PLUGGED_IN, text)
+
+
+def of_unbilled(session: ChargingSession) -> Iterator[Finding]:
+    """Energy of a session that was given up: the charger charged although it was told to stop."""
+    if session.status != SessionStatus.INVALID or session.started_at is None or session.kwh <= LEAST_KWH:
+        return
+    until = f"until {moment(session.ended_at)}" if session.ended_at else "so far; the charger is asked to stop"
+    priced = price_given_up(session)
+    price = f", by its tariff {amount(priced.cost.total.incl_vat, session.currency)}" if priced.cost else ""
+    if priced.retail:
+        price += f", for the driver {amount(priced.driver_total, session.currency)}"
+    text = (
+        f"The session was given up, but the charger charged all the same from {moment(session.started_at)}: "
+        f"{session.kwh:.3f} kWh {until}{price}. Nothing was billed."
+    )
+    yield Finding(IssueKind.UNBILLED_ENERGY, text)
 
 
 def _is_answered(facts: Facts) -> bool:
@@ -109,21 +129,24 @@ def _over(facts: Facts) -> Iterator[Finding]:
 
 
 def _settled(facts: Facts) -> Iterator[Finding]:
-    """Sessions whose charger never told their end, until it does or a person has decided."""
+    """Sessions whose charger never told their end, or another one later, until a person has decided."""
     session = facts.session
-    if session.settlement in ("", Settlement.STAFF):
+    if session.settlement == Settlement.STAFF:
         return
     late = LateStop.objects.filter(session=session).first()
+    if late is None and not session.settlement:
+        return
     billed = f"{session.kwh:.3f} kWh at {moment(session.ended_at)}"
     if late is None:
         text = f"The charger never told the end of the session. It was settled with its last reading, {billed}."
         is_long = session.settlement == Settlement.OVERLONG
         yield Finding(IssueKind.TOO_LONG if is_long else IssueKind.CHARGER_LOST, text)
     elif len(facts.cdrs) == 1 and _is_other(late, facts):
-        cost = "" if late.total_cost_incl_vat is None else f", {amount(late.total_cost_incl_vat, session.currency)}"
+        total = late.driver_total_incl_vat
+        cost = "" if total is None else f", {amount(total, session.currency)}"
         text = (
-            f"The session was settled with {billed}, {amount(facts.due, session.currency)}. Later the charger told its "
-            f"true end: {late.kwh:.3f} kWh at {moment(late.ended_at)}{cost}. Nothing was billed for it."
+            f"The session was billed with {billed}, {amount(facts.due, session.currency)}. Later the charger told "
+            f"another end: {late.kwh:.3f} kWh at {moment(late.ended_at)}{cost}. Nothing was billed for it."
         )
         yield Finding(IssueKind.LATE_STOP, text)
 
@@ -131,7 +154,7 @@ def _settled(facts: Facts) -> Iterator[Finding]:
 def _is_other(late: LateStop, facts: Facts) -> bool:
     """Whether the true end costs something else than was billed."""
     currency = facts.session.currency
-    return facts.due != money(late.total_cost_incl_vat or ZERO, currency)
+    return facts.due != money(late.driver_total_incl_vat or ZERO, currency)
 
 
 def _unconfirmed(facts: Facts) -> Iterator[Finding]:
@@ -154,7 +177,9 @@ def _captures(facts: Facts) -> Iterator[Finding]:
         return
     yield from _capture(facts, advice)
     taken = [one for one in facts.advices if captured_by(one)]
-    if len(taken) > 1:
+    # A bill that was credited and its correction are a capture each; OCPI has no message for the money given back.
+    bills = sum(not cdr.is_credit for cdr in facts.cdrs)
+    if len(taken) > max(bills, 1):
         parts = ", ".join(f"{amount(one.total_gross, one.currency)} ({one.advice_id})" for one in taken)
         text = f"The partner tells of {len(taken)} captures for one payment: {parts}. The newest counts here."
         yield Finding(IssueKind.SEVERAL_CAPTURES, text)

@@ -17,6 +17,7 @@ from payments import invoices as content
 from payments.choices import CaptureStatusCode, InvoiceCreator, InvoiceKind, RevisionReason
 from payments.models import FinancialAdviceConfirmation, Invoice, InvoiceSeries, Terminal
 from payments.services.revisions import record_revision
+from payments.services.terminal_guess import terminal_of
 from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform
 
@@ -39,7 +40,7 @@ def open_invoice(cdr_id: int) -> Invoice | None:
         if cdr.is_credit:
             return _open_credit_note(cdr)
         _link_parked_advices(platform, session)
-        if invoice_creator(session, platform) == InvoiceCreator.PTP:
+        if _decide_creator(session, platform) == InvoiceCreator.PTP:
             return None
         invoice = _create_invoice(cdr, session, platform)
         CDR.objects.filter(pk=cdr.pk).update(invoice_reference_id=invoice.number)
@@ -67,7 +68,12 @@ def paying_platform(session: ChargingSession) -> RoamingPlatform | None:
 
 
 def invoice_creator(session: ChargingSession, platform: RoamingPlatform) -> InvoiceCreator:
-    """Who invoices the driver: we, unless every terminal that serves the EVSE says that the PTP does."""
+    """Who invoices the driver: we, unless every terminal that serves the EVSE says that the PTP does.
+
+    Whatever becomes of the terminals later: what was decided with the session's first CDR holds for its corrections.
+    """
+    if session.invoice_creator:
+        return InvoiceCreator(session.invoice_creator)
     if session.connector is None:
         return InvoiceCreator.CPO
     evse = session.connector.evse
@@ -80,21 +86,34 @@ def invoice_creator(session: ChargingSession, platform: RoamingPlatform) -> Invo
     return InvoiceCreator.PTP if creators == {InvoiceCreator.PTP.value} else InvoiceCreator.CPO
 
 
+def _decide_creator(session: ChargingSession, platform: RoamingPlatform) -> InvoiceCreator:
+    """Writes the decision down, and where it was paid; of two CDRs handled at once the first one's holds.
+
+    Once and for all: a terminal that moves later takes no closed month along.
+    """
+    if not session.invoice_creator:
+        creator, terminal_id = invoice_creator(session, platform), terminal_of(session, platform)
+        undecided = ChargingSession.objects.filter(pk=session.pk, invoice_creator="")
+        undecided.update(invoice_creator=creator, terminal_id=terminal_id)
+        session.refresh_from_db(fields=["invoice_creator", "terminal_id"])
+    return InvoiceCreator(session.invoice_creator)
+
+
 def _create_invoice(cdr: CDR, session: ChargingSession, platform: RoamingPlatform) -> Invoice:
     replaces = _replaced(cdr)
     # Whoever sold goes on to be the seller, though the area may be another's now, or gone.
     operator = replaces.operator if replaces else _seller_of(session)
-    issued_at = timezone.now()
-    amounts = content.content(cdr.cost, cdr.total_cost_incl_vat, cdr.currency)
+    seller, issued_at = content.seller(operator), timezone.now()
+    amounts = content.content(cdr.driver_cost, cdr.driver_total_incl_vat or Decimal(0), cdr.currency)
     return Invoice.objects.create(
         operator=operator,
         platform=platform,
         cdr=cdr,
         # References are optional in OCPI; the session's own id is as unique.
         authorization_reference=session.authorization_reference or session.uid,
-        number=_next_number(operator, issued_at.astimezone(ZoneInfo(session.time_zone))),
+        number=_next_number(operator, seller, issued_at),
         issued_at=issued_at,
-        seller=content.seller(operator),
+        seller=seller,
         place=session.place,
         lines=amounts.lines,
         vat_totals=amounts.vat_totals,
@@ -134,7 +153,6 @@ def _open_credit_note(credit: CDR) -> Invoice | None:
 
 def _create_credit_note(credit: CDR, original: Invoice) -> Invoice:
     issued_at = timezone.now()
-    local_date = issued_at.astimezone(ZoneInfo(credit.session.time_zone))
     return Invoice.objects.create(
         kind=InvoiceKind.CREDIT_NOTE,
         credits=original,
@@ -142,7 +160,7 @@ def _create_credit_note(credit: CDR, original: Invoice) -> Invoice:
         platform=original.platform,
         cdr=credit,
         authorization_reference=original.authorization_reference,
-        number=_next_number(original.operator, local_date, InvoiceKind.CREDIT_NOTE),
+        number=_next_number(original.operator, original.seller, issued_at, InvoiceKind.CREDIT_NOTE),
         issued_at=issued_at,
         seller=original.seller,
         place=original.place,
@@ -165,13 +183,16 @@ def _seller_of(session: ChargingSession) -> Operator:
     return area.operator
 
 
-def _next_number(operator: Operator, local_date: datetime, kind: InvoiceKind = InvoiceKind.INVOICE) -> str:
-    """Takes the next number of the operator's year, for example 2026-001-000042, without ever leaving one out;
-    credit notes have numbers of their own, 2026-001-C000001.
+def _next_number(
+    operator: Operator, seller: dict[str, Any], issued_at: datetime, kind: InvoiceKind = InvoiceKind.INVOICE
+) -> str:
+    """Takes the next number of the operator's year, for example 2026-001-000042, without ever leaving one out; credit
+    notes have numbers of their own, 2026-001-C000001. It is the year in the seller's time zone, wherever was charged.
 
     The lock lasts to the end of the caller's transaction: a number that is rolled back is given again.
     """
-    named: dict[str, Any] = {"operator": operator, "year": local_date.year, "kind": kind}
+    year = issued_at.astimezone(ZoneInfo(seller["time_zone"])).year
+    named: dict[str, Any] = {"operator": operator, "year": year, "kind": kind}
     InvoiceSeries.objects.get_or_create(**named)
     series = InvoiceSeries.objects.select_for_update().get(**named)
     series.last_number += 1

@@ -1,6 +1,7 @@
 """What of payments forbids deletions elsewhere."""
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from payments.models import FinancialAdviceConfirmation, Invoice
 from roaming.models import RoamingPlatform
@@ -13,6 +14,10 @@ def check_platform_deletion(platform: RoamingPlatform) -> None:
     kept = [f"{count} {name}" for count, name in ((invoices, "invoices"), (captures, "card captures")) if count]
     if kept:
         raise ValidationError(
-            f"{' and '.join(kept)} of {platform} must stay readable, and so must the platform. To end the "
-            "connection, choose “Invalidate credentials” under “Connection”: afterwards nothing is exchanged any more."
+            _(
+                "%(kept)s of %(platform)s must stay readable, and so must the platform. To end the "
+                "connection, choose “Invalidate credentials” under “Connection”: afterwards nothing is "
+                "exchanged any more."
+            )
+            % {"kept": " and ".join(kept), "platform": platform}
         )

@@ -32,7 +32,7 @@ MOVES: Mapping[PaymentState, frozenset[PaymentState]] = {
     PaymentState.CHARGING: _SETTLED | {PaymentState.STOPPED},
     PaymentState.STOPPED: _SETTLED | {PaymentState.REPORTED},
     PaymentState.REPORTED: _SETTLED | {PaymentState.STOPPED},  # a corrected CDR has to be sent again
-    PaymentState.RELEASED: frozenset(),
+    PaymentState.RELEASED: _SETTLED | {PaymentState.STOPPED},  # a person bills what flowed all the same
     **dict.fromkeys(_SETTLED, _SETTLED | {PaymentState.STOPPED, PaymentState.REPORTED}),
 }
 
@@ -66,8 +66,8 @@ class Facts:
 
     @property
     def due(self) -> Decimal:
-        """What is to be captured in all, including VAT, in the currency's decimals."""
-        return sum((money(one.total_cost_incl_vat, one.currency) for one in self.cdrs), ZERO)
+        """What is to be captured in all, including VAT, in the currency's decimals: the driver's price."""
+        return sum((money(one.driver_total_incl_vat or ZERO, one.currency) for one in self.cdrs), ZERO)
 
     @property
     def captured(self) -> Decimal:

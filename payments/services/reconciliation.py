@@ -1,38 +1,50 @@
 """Closing the books: sums of CDRs, invoices and captures of a period, added up by the database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, Upper
+from django.utils.translation import gettext as _
 
 from chargers.models import CDR
 from infrastructure import access
 from infrastructure.models import Operator
 from payments.choices import CaptureStatusCode
-from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
-from payments.services.book_entries import SUMS, Selection, decimal_of, entries, rounded, units, with_terminal
+from payments.models import FinancialAdviceConfirmation, Invoice
+from payments.services.book_entries import (
+    SUMMED,
+    Group,
+    Selection,
+    annotated,
+    decimal_of,
+    entries,
+    rounded,
+    sums_of,
+    uncompiled,
+    units,
+)
 from payments.services.vat_sums import VatRow, vat_sums
 from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform
 
-# A payment is open when what was captured is not what all CDRs of its session amount to.
-IS_OPEN = Q(is_first=True, is_payable=True) & ~Q(due=F("captured"))
 LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """`difference` is what was captured beyond what was to be captured; negative: still missing."""
+    """`billed` is what the CDRs say, `retail` what drivers pay for them: the same but for partners with retail terms.
+    `difference` is what was captured beyond what was to be captured; negative: still missing."""
 
     cdrs: int
     kwh: Decimal
     gross: Decimal
     billed: Decimal
+    retail: Decimal
     invoiced: Decimal
     captured: Decimal
     expected: Decimal
@@ -116,90 +128,89 @@ class Names:
     operators: dict[int, str]
     platforms: dict[str, str]  # by peer id
     platform_names: dict[int, str]
+    providers: frozenset[str]  # peer ids of payment terminal providers
 
 
+@uncompiled()
 def books(selection: Selection, user: access.User) -> Books:
     """Everything about a period in a fixed number of queries."""
     rows = entries(selection, user)
     names = names_of()
-    groups = list(_groups(rows, names))
+    groups = sums_of(rows)
+    by_operator = list(_by_operator(groups, names))
+    is_any_open = any(one.open_items for one in groups)
     return Books(
-        rows=groups,
+        rows=by_operator,
         totals=_totals(groups),
-        terminals=list(_by_terminal(rows, names)),
+        terminals=list(_by_terminal(groups, names)),
         vat=vat_sums(Invoice.objects.filter(cdr__in=rows.order_by().values("pk"))),
-        payouts=_payouts(groups),
+        payouts=_payouts(by_operator),
         strays=list(_strays(selection, user, names)),
-        open_items=list(_open_items(rows, names)),
+        open_items=list(_open_items(rows, names, LISTED)) if is_any_open else [],
     )
 
 
 def names_of() -> Names:
     """Of all operators and platforms: installations have few."""
-    platforms = list(RoamingPlatform.objects.values_list("pk", "peer_id", "name"))
+    platforms = list(RoamingPlatform.objects.values_list("pk", "peer_id", "name", "type"))
     return Names(
         operators=dict(Operator.objects.values_list("pk", "name")),
-        platforms={peer_id: name for _, peer_id, name in platforms},
-        platform_names={pk: name for pk, _, name in platforms},
+        platforms={peer_id: name for _, peer_id, name, _ in platforms},
+        platform_names={pk: name for pk, _, name, _ in platforms},
+        providers=frozenset(peer_id for _, peer_id, _, kind in platforms if kind == PlatformType.PTP),
     )
 
 
-def _sums(rows: QuerySet[CDR], *keys: str) -> Iterable[dict[str, Any]]:
-    grouped = rows.order_by().values(*keys)
-    sums: Iterable[dict[str, Any]] = grouped.annotate(
-        cdrs=Count("pk"),
-        kwh_units=Sum(units("total_energy"), filter=Q(is_credit=False, credited_at=None)),
-        open_items=Count("pk", filter=IS_OPEN),
-        **{f"sum_{name}": value for name, value in SUMS.items()},
-    ).order_by(*keys)
-    return sums
+def _amounts(groups: Iterable[Group]) -> Amounts:
+    rows = list(groups)
+    sums = {name: decimal_of(sum(values)) for name, *values in zip(SUMMED, *(row.sums for row in rows), strict=True)}
+    cdrs, kwh, open_items = (sum(getattr(row, name) for row in rows) for name in ("cdrs", "kwh", "open_items"))
+    return Amounts(cdrs=cdrs, kwh=decimal_of(kwh), open_items=open_items, **sums)
 
 
-def _amounts(row: dict[str, Any]) -> Amounts:
-    sums = {name: decimal_of(row[f"sum_{name}"]) for name in SUMS}
-    return Amounts(cdrs=row["cdrs"], kwh=decimal_of(row["kwh_units"]), open_items=row["open_items"], **sums)
+Key = tuple[Any, ...]
 
 
-def _groups(rows: QuerySet[CDR], names: Names) -> Iterable[Row]:
-    for row in _sums(rows, "operator_id", "session__peer_id", "session__network", "currency"):
-        yield Row(
-            operator=names.operators.get(row["operator_id"], "unknown"),
-            platform=_platform(row["session__peer_id"], names),
-            network=row["session__network"],
-            currency=row["currency"],
-            amounts=_amounts(row),
-        )
+def _gathered(groups: Iterable[Group], key: Callable[[Group], Key]) -> Iterator[tuple[Key, Amounts]]:
+    """In the order of the keys, None before all else."""
+    found: dict[Key, list[Group]] = {}
+    for group in groups:
+        found.setdefault(key(group), []).append(group)
+    for one in sorted(found, key=lambda parts: [(part is not None, part) for part in parts]):
+        yield one, _amounts(found[one])
+
+
+def _by_operator(groups: Iterable[Group], names: Names) -> Iterable[Row]:
+    found = _gathered(groups, lambda one: (one.operator_id, one.peer_id, one.network, one.currency))
+    for (operator_id, peer_id, network, currency), amounts in found:
+        operator = names.operators.get(operator_id, _("unknown"))
+        yield Row(operator, _platform(peer_id, names), network, currency, amounts)
 
 
 def _platform(peer_id: str, names: Names) -> str:
-    return names.platforms.get(peer_id, "unknown") if peer_id else "none"
+    return names.platforms.get(peer_id, _("unknown")) if peer_id else _("none")
 
 
-def _totals(groups: Sequence[Row]) -> Sequence[tuple[str, Amounts]]:
-    """Per currency."""
-    currencies = sorted({row.currency for row in groups})
-    return [(one, add(row.amounts for row in groups if row.currency == one)) for one in currencies]
+def _totals(groups: Iterable[Group]) -> Sequence[tuple[str, Amounts]]:
+    return [(currency, amounts) for (currency,), amounts in _gathered(groups, lambda one: (one.currency,))]
 
 
 def add(parts: Iterable[Amounts]) -> Amounts:
     rows = list(parts)
-    names = ("cdrs", "kwh", "gross", "billed", "invoiced", "captured", "expected", "owed", "open_items")
+    names = ("cdrs", "kwh", *SUMMED, "open_items")
     return Amounts(**{name: sum(getattr(row, name) for row in rows) for name in names})
 
 
-def _by_terminal(rows: QuerySet[CDR], names: Names) -> Iterable[TerminalRow]:
-    partners = RoamingPlatform.objects.filter(type=PlatformType.PTP).values("peer_id")
-    paid = with_terminal(rows.filter(session__peer_id__in=partners))
-    sums = list(_sums(paid, "session__peer_id", "terminal_pk", "currency"))
-    ids = Terminal.objects.filter(pk__in={row["terminal_pk"] for row in sums}).values_list("pk", "terminal_id")
-    terminals = dict(ids)
-    for row in sums:
-        terminal = terminals.get(row["terminal_pk"], "unknown")
-        yield TerminalRow(terminal, _platform(row["session__peer_id"], names), row["currency"], _amounts(row))
+def _by_terminal(groups: Iterable[Group], names: Names) -> Iterable[TerminalRow]:
+    paid = [one for one in groups if one.peer_id in names.providers]
+    for (peer_id, terminal_id, currency), amounts in _gathered(
+        paid, lambda one: (one.peer_id, one.terminal_id, one.currency)
+    ):
+        yield TerminalRow(terminal_id or _("unknown"), _platform(peer_id, names), currency, amounts)
 
 
 def _payouts(groups: Sequence[Row]) -> list[Payout]:
-    pairs = sorted({(row.platform, row.currency) for row in groups if row.platform != "none"})
+    pairs = sorted({(row.platform, row.currency) for row in groups if row.platform != _("none")})
     found = []
     for platform, currency in pairs:
         mine = [row.amounts for row in groups if (row.platform, row.currency) == (platform, currency)]
@@ -232,10 +243,20 @@ def _strays(selection: Selection, user: access.User, names: Names) -> Iterable[S
         )
 
 
-def _open_items(rows: QuerySet[CDR], names: Names) -> Iterable[OpenItem]:
+def open_items(selection: Selection, user: access.User) -> Iterable[OpenItem]:
+    """All of them, the oldest first."""
+    return _open_items(entries(selection, user), names_of(), None)
+
+
+def _open_items(rows: QuerySet[CDR], names: Names, most: int | None) -> Iterable[OpenItem]:
     columns = ("pk", "session_id", "session__authorization_reference", "session__uid", "session__peer_id")
-    found = rows.filter(IS_OPEN).order_by("created_at", "pk").values_list(*columns, "currency", "due", "captured")
-    for cdr_id, session_id, reference, uid, peer_id, currency, due, captured in found[:LISTED]:
+    found = (
+        annotated(rows)
+        .filter(is_open=True)
+        .order_by("created_at", "pk")
+        .values_list(*columns, "currency", "due", "captured")
+    )
+    for cdr_id, session_id, reference, uid, peer_id, currency, due, captured in found[:most]:
         yield OpenItem(
             cdr_id,
             session_id,
@@ -247,10 +268,11 @@ def _open_items(rows: QuerySet[CDR], names: Names) -> Iterable[OpenItem]:
         )
 
 
+@uncompiled()
 def months(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Month]:
-    """Monthly totals of a longer selection, oldest first."""
-    rows = entries(selection, user).annotate(month=TruncMonth("created_at", tzinfo=zone))
-    sums = rows.order_by().values("month", "currency").annotate(bill=Sum("billed"), taken=Sum("captured"))
+    """Monthly totals of a longer selection, oldest first; `billed` to drivers, as captures are of their money."""
+    rows = annotated(entries(selection, user)).annotate(month=TruncMonth("created_at", tzinfo=zone))
+    sums = rows.order_by().values("month", "currency").annotate(bill=Sum("retail"), taken=Sum("captured"))
     return [
         Month(row["month"], row["currency"], decimal_of(row["bill"]), decimal_of(row["taken"]))
         for row in sums.order_by("month", "currency")

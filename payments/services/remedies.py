@@ -1,17 +1,20 @@
 """What a person may do about an exception, beside accepting it with a note."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chargers.choices import SessionStatus, StopReason
 from chargers.models import CDR, ChargingSession
-from chargers.services import commands
+from chargers.services import commands, corrections
 from chargers.services.cdrs import credit_cdr
 from infrastructure import outbox
 from payments.choices import IssueKind
@@ -23,16 +26,21 @@ from roaming.choices import Module, PushState
 from roaming.models import Document, Pull, Push
 from roaming.services import pulls, push
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`explanation` is read before it is done; `run` raises ValidationError and answers what it did."""
+    """`explanation` is read before it is done; `run` raises ValidationError and answers what it did. `permission` is
+    that of what it does, wherever else in admin that is done."""
 
-    title: str
-    explanation: str
+    title: "str | StrPromise"
+    explanation: "str | StrPromise"
     run: Callable[[PaymentIssue, str], str]
     is_danger: bool = False
-    asks: str = ""  # label of a text that `run` needs
+    asks: "str | StrPromise" = ""  # label of a text that `run` needs
+    permission: str = field(kw_only=True)
 
 
 def retry_push(issue: PaymentIssue, _: str) -> str:
@@ -41,10 +49,12 @@ def retry_push(issue: PaymentIssue, _: str) -> str:
     with transaction.atomic():
         rows = [row for document in _unconfirmed(session) if (row := _push_of(document))]
         if not rows:
-            raise ValidationError("Nothing is waiting for this partner: look at its connection and its endpoints.")
+            raise ValidationError(
+                gettext("Nothing is waiting for this partner: look at its connection and its endpoints.")
+            )
         for row in rows:
             push.send_again(row)
-    return "It is sent again now. The issue closes when the partner confirms it."
+    return gettext("It is sent again now. The issue closes when the partner confirms it.")
 
 
 def _unconfirmed(session: ChargingSession) -> QuerySet[Document]:
@@ -66,20 +76,20 @@ def ask_for_advices(issue: PaymentIssue, _: str) -> str:
     """Fetches the partner's financial advices now."""
     pull = Pull.objects.filter(platform=issue.platform, source=ADVICES.name).first()
     if pull is None:
-        raise ValidationError("The partner was never asked for its advices: it is not registered.")
+        raise ValidationError(gettext("The partner was never asked for its advices: it is not registered."))
     pulls.request_pull(pull, whole=False)
-    return "The partner is asked for its financial advices now."
+    return gettext("The partner is asked for its financial advices now.")
 
 
 def credit(issue: PaymentIssue, note: str) -> str:
     """Takes the bill back with a credit CDR."""
     if not note.strip():
-        raise ValidationError("Say why: it stands on the credit CDR.")
+        raise ValidationError(gettext("Say why: it stands on the credit CDR."))
     cdr = facts_of(_session(issue)).cdr
     if cdr is None:
-        raise ValidationError("There is no CDR yet that could be credited.")
+        raise ValidationError(gettext("There is no CDR yet that could be credited."))
     credit_cdr(cdr, note.strip())
-    return "The CDR is credited. The partner is told; the money goes back to the driver there."
+    return gettext("The CDR is credited. The partner is told; the money goes back to the driver there.")
 
 
 def _sessions_for(issue: PaymentIssue, advice: FinancialAdviceConfirmation) -> QuerySet[ChargingSession]:
@@ -94,17 +104,20 @@ def assign(issue: PaymentIssue, reference: str) -> str:
     """A person knows which session an advice belongs to: one of the same partner, never another's."""
     advice = issue.advice
     if advice is None:
-        raise ValidationError("This is about no financial advice.")
+        raise ValidationError(gettext("This is about no financial advice."))
     sessions = _sessions_for(issue, advice)
     wanted = reference.strip()
     named = sessions.filter(authorization_reference__iexact=wanted) | sessions.filter(uid__iexact=wanted)
     session = named.first() if wanted else None
     if session is None:
-        raise ValidationError(f"{advice.platform} has no session with the reference or id “{wanted}”.")
+        raise ValidationError(
+            gettext("%(platform)s has no session with the reference or id “%(wanted)s”.")
+            % {"platform": advice.platform, "wanted": wanted}
+        )
     with transaction.atomic():
         FinancialAdviceConfirmation.objects.filter(pk=advice.pk).update(session=session, assigned_at=timezone.now())
         outbox.record("advice", advice.pk)
-    return f"The advice now belongs to session {session}."
+    return gettext("The advice now belongs to session %(session)s.") % {"session": session}
 
 
 def candidates(issue: PaymentIssue) -> QuerySet[ChargingSession]:
@@ -119,45 +132,92 @@ def candidates(issue: PaymentIssue) -> QuerySet[ChargingSession]:
     return fitting.order_by("-ended_at")[:5]
 
 
+def bill(issue: PaymentIssue, reason: str) -> str:
+    """Bills what flowed on a session that was given up."""
+    if not reason.strip():
+        raise ValidationError(gettext("Write why: it stands in the remark of the CDR, which the partner reads."))
+    cdr = corrections.bill_given_up(_session(issue).pk, reason.strip())
+    return gettext("CDR %(cdr)s is written and on its way to the partner.") % {"cdr": cdr.uid}
+
+
 def stop(issue: PaymentIssue, _: str) -> str:
     session = _session(issue)
     if session.status != SessionStatus.ACTIVE:
-        raise ValidationError("The session has ended already.")
+        raise ValidationError(gettext("The session has ended already."))
     commands.request_stop(session, StopReason.STAFF, timezone.now() + settings.COMMAND_TIMEOUT)
-    return "The charger is asked to stop."
+    return gettext("The charger is asked to stop.")
 
 
 def repair_terminal(issue: PaymentIssue, _: str) -> str:
     if issue.terminal is None:
-        raise ValidationError("The terminal is gone.")
+        raise ValidationError(gettext("The terminal is gone."))
     drift.repair(issue.terminal)
-    return "The partner is told again what the terminal serves."
+    return gettext("The partner is told again what the terminal serves.")
 
 
 def _session(issue: PaymentIssue) -> ChargingSession:
     if issue.session is None:
-        raise ValidationError("This is about no session.")
+        raise ValidationError(gettext("This is about no session."))
     return issue.session
 
 
-RETRY = Remedy("Send again", "What the partner has not confirmed is sent to it now.", retry_push)
-ASK = Remedy("Ask the partner", "The partner's financial advices are fetched now.", ask_for_advices)
+RETRY = Remedy(
+    _("Send again"),
+    _("What the partner has not confirmed is sent to it now."),
+    retry_push,
+    permission="roaming.change_push",
+)
+ASK = Remedy(
+    _("Ask the partner"),
+    _("The partner's financial advices are fetched now."),
+    ask_for_advices,
+    permission="roaming.change_pull",
+)
 CREDIT = Remedy(
-    "Credit",
-    "A credit CDR takes the bill back and the partner is told. The money goes back to the driver at the partner: "
-    "OCPI has no message for it.",
+    _("Credit"),
+    _(
+        "A credit CDR takes the bill back and the partner is told. The money goes back to the driver at the partner: "
+        "OCPI has no message for it."
+    ),
     credit,
     is_danger=True,
-    asks="Why",
+    asks=_("Why"),
+    permission="chargers.change_cdr",
 )
 ASSIGN = Remedy(
-    "Assign to a session",
-    "The advice then counts for that session and its invoice, whatever its reference says.",
+    _("Assign to a session"),
+    _("The advice then counts for that session and its invoice, whatever its reference says."),
     assign,
-    asks="Authorization reference or session id",
+    asks=_("Authorization reference or session id"),
+    permission="payments.change_financialadviceconfirmation",
 )
-STOP = Remedy("Stop charging", "The charger ends the session, and it is billed up to then.", stop, is_danger=True)
-REPAIR = Remedy("Repair", "The partner is told our assignment again, with full lists.", repair_terminal)
+BILL = Remedy(
+    _("Bill it"),
+    _(
+        "The session becomes COMPLETED with what was measured, priced by its tariff and at most what was "
+        "pre-authorised; CDR and invoice follow, for partners with a factor or a surcharge the invoice with the "
+        "driver's price. The partner may have released the money already: if it cannot "
+        "capture it, that appears here. To bill less, use Credit and correct on the session afterwards; to bill "
+        "nothing, accept this with a note instead."
+    ),
+    bill,
+    is_danger=True,
+    asks=_("Why"),
+    permission="chargers.change_cdr",
+)
+STOP = Remedy(
+    _("Stop charging"),
+    _("The charger ends the session, and it is billed up to then."),
+    stop,
+    is_danger=True,
+    permission="chargers.change_chargingsession",
+)
+REPAIR = Remedy(
+    _("Repair"),
+    _("The partner is told our assignment again, with full lists."),
+    repair_terminal,
+    permission="payments.change_terminal",
+)
 
 REMEDIES: Mapping[IssueKind, Mapping[str, Remedy]] = {
     IssueKind.NEVER_PLUGGED_IN: {"retry": RETRY},
@@ -175,6 +235,7 @@ REMEDIES: Mapping[IssueKind, Mapping[str, Remedy]] = {
     IssueKind.CHARGER_LOST: {"stop": STOP, "credit": CREDIT},
     IssueKind.TOO_LONG: {"stop": STOP},
     IssueKind.LATE_STOP: {"credit": CREDIT},
+    IssueKind.UNBILLED_ENERGY: {"bill": BILL},
     IssueKind.TERMINAL_DRIFT: {"repair": REPAIR},
 }
 
@@ -182,7 +243,7 @@ REMEDIES: Mapping[IssueKind, Mapping[str, Remedy]] = {
 def remedies_of(issue: PaymentIssue) -> Mapping[str, Remedy]:
     found = REMEDIES.get(IssueKind(issue.kind), {})
     if issue.session is None:
-        return {name: one for name, one in found.items() if one not in (RETRY, CREDIT, STOP)}
+        return {name: one for name, one in found.items() if one not in (RETRY, CREDIT, STOP, BILL)}
     is_running = issue.session.status == SessionStatus.ACTIVE
     return {name: one for name, one in found.items() if (one is not STOP or is_running) and _fits(one, is_running)}
 
@@ -195,7 +256,7 @@ def apply(issue: PaymentIssue, name: str, text: str) -> str:
     """Does it and judges the subject anew. Raises ValidationError."""
     remedy = remedies_of(issue).get(name)
     if remedy is None:
-        raise ValidationError("This is no longer possible.")
+        raise ValidationError(gettext("This is no longer possible."))
     done = remedy.run(issue, text)
     worklist.look_again(PaymentIssue.objects.get(pk=issue.pk))
     return done

@@ -7,24 +7,20 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from infrastructure import outbox
 from infrastructure.models import EVSE, Location, Operator
 from payments import mapping
 from payments.choices import InvoiceCreator
 from payments.models import Terminal
-from payments.services.peers import addresses, invoice_base_url, profile_for
+from payments.services.peers import invoice_base_url
 from payments.services.tenancy import Party, operators_of, resolve_operator
-from roaming.models import Push, RoamingPlatform
-from roaming.ocpi.client import Reply
-from roaming.ocpi.types import format_datetime, parse_datetime
-from roaming.ocpi.versions import join
-from roaming.services import push
-from roaming.services.registry import Request
+from roaming.models import RoamingPlatform
+from roaming.ocpi.types import parse_datetime
 
 Json = dict[str, Any]
 
-PUSH_MODULE = "terminals"
 LISTS = ("location_ids", "evse_uids")
 
 
@@ -156,60 +152,26 @@ def check_assignment(terminal: Terminal, areas: Iterable[Location], outlets: Ite
 def _problems(served: Location | EVSE, operator_id: int, partner_id: str, allowed: set[int]) -> list[str]:
     problems = []
     if operator_id not in allowed:
-        problems.append(f"{served} belongs to an operator that this terminal does not work for.")
+        problems.append(
+            _("%(served)s belongs to an operator that this terminal does not work for.") % {"served": served}
+        )
     if not partner_id:
-        problems.append(f"{served} has no roaming id, so the partner does not know it.")
+        problems.append(_("%(served)s has no roaming id, so the partner does not know it.") % {"served": served})
     return problems
+
+
+def set_reference(terminal: Terminal, reference: str) -> None:
+    """The customer reference that the PTP shall keep (DirectPayment v1.9, 5.1.1.3); "" leaves it to the PTP."""
+    with transaction.atomic():
+        row = Terminal.objects.select_for_update().get(pk=terminal.pk)
+        row.our_reference, row.last_updated = reference, timezone.now()
+        row.save(update_fields=["our_reference", "last_updated"])
+        outbox.record("terminal", terminal.pk)
 
 
 def choose_operator(terminal: Terminal, operator: Operator | None) -> None:
     """Staff says whose terminal it is; None puts it back into the unassigned pool."""
-    Terminal.objects.filter(pk=terminal.pk).update(operator=operator)
-
-
-def queue_assignment(terminal_id: int) -> None:
-    """Consumer of "terminal": kept until the PTP has taken it, as it cannot learn of an assignment otherwise."""
-    terminal = Terminal.objects.select_related("platform").filter(pk=terminal_id).first()
-    if terminal is not None:
-        push.enqueue(terminal.platform, PUSH_MODULE, str(terminal.pk))
-
-
-def build_assignment(queued: Push) -> Request | None:
-    """PATCH of the full lists (DirectPayment v1.9, 5.1.1.2); empty ones unassign.
-
-    With them goes the base of the invoice addresses if we invoice and the PTP holds another or none: a PATCH of
-    the changed fields, as a PUT would have to repeat, and could erase, what only the PTP knows of its terminal.
-    """
-    terminal = Terminal.objects.select_related("platform").filter(pk=int(queued.object_id)).first()
-    if terminal is None:
-        return None
-    terminals_url, _ = addresses(terminal.platform)
-    body: Json = mapping.assignment(terminal) | {"last_updated": format_datetime(terminal.last_updated)}
-    base_url = invoice_base_url(terminal.platform)
-    if is_invoiced_by_us(terminal) and terminal.invoice_base_url != base_url:
-        body["invoice_base_url"] = base_url
-    profile = profile_for(terminal)
-    return Request(
-        "PATCH",
-        join(terminals_url, terminal.terminal_id),
-        body,
-        country_code=profile.country_code if profile else "",
-        party_id=profile.party_id if profile else "",
-    )
-
-
-def note_assignment(queued: Push, request: Request, reply: Reply) -> None:
-    """The PTP took it: it now holds our assignment and our invoice address."""
-    _note_told(int(queued.object_id), request.body)
-    if "invoice_base_url" in request.body:
-        base_url = request.body["invoice_base_url"]
-        Terminal.objects.filter(pk=int(queued.object_id)).update(invoice_base_url=base_url)
-
-
-def _note_told(terminal_id: int, body: Json) -> None:
-    """What the PTP holds from now on, so that a drift from it can be seen."""
-    told = {name: body[name] for name in (*LISTS, "invoice_base_url") if name in body}
-    terminal = Terminal.objects.select_for_update().filter(pk=terminal_id).first()
-    if terminal is not None:
-        Terminal.objects.filter(pk=terminal_id).update(reported=terminal.reported | told)
-        outbox.record("terminal-report", terminal_id)
+    with transaction.atomic():
+        row = Terminal.objects.select_for_update().get(pk=terminal.pk)
+        row.operator = operator
+        row.save(update_fields=["operator"])

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession
@@ -71,7 +72,9 @@ def look_at_terminal(terminal_id: int) -> None:
 
 def examine_session(session: ChargingSession) -> None:
     facts = facts_of(session)
-    if not is_paid_at_terminal(facts):
+    is_terminal = is_paid_at_terminal(facts)
+    found = findings.of_payment(facts) if is_terminal else list(findings.of_unbilled(session))
+    if facts.platform is None or not (is_terminal or found or _has_issue(session)):
         return
     advice = facts.advice
     rows = {
@@ -80,10 +83,14 @@ def examine_session(session: ChargingSession) -> None:
         "platform": facts.platform,
         "authorization_reference": session.authorization_reference or session.uid,
     }
-    write(Subject(f"session:{session.pk}", operator_of(facts), rows), findings.of_payment(facts))
+    write(Subject(f"session:{session.pk}", operator_of(facts), rows), found)
     evse = session.connector.evse if session.connector else None
-    if evse is not None and facts.platform is not None and session.started_at is not None:
+    if is_terminal and evse is not None and session.started_at is not None:
         examine_place(facts.platform, evse)
+
+
+def _has_issue(session: ChargingSession) -> bool:
+    return PaymentIssue.objects.filter(session=session, state=IssueState.OPEN).exists()
 
 
 def examine_advice(advice: FinancialAdviceConfirmation) -> None:
@@ -183,11 +190,11 @@ def note_duplicate(advice: FinancialAdviceConfirmation, received: dict[str, Any]
 def accept(issue: PaymentIssue, author: Author, note: str) -> None:
     """A person decides that it may stay as it is. Raises ValidationError without a note."""
     if not note.strip():
-        raise ValidationError("Write a note: whoever reads the books later wants to know why.")
+        raise ValidationError(gettext("Write a note: whoever reads the books later wants to know why."))
     with transaction.atomic():
         row = PaymentIssue.objects.select_for_update().get(pk=issue.pk)
         if row.state != IssueState.OPEN:
-            raise ValidationError("Somebody or something has closed it meanwhile.")
+            raise ValidationError(gettext("Somebody or something has closed it meanwhile."))
         _close(row, IssueState.ACCEPTED, author, note.strip())
 
 
@@ -199,7 +206,12 @@ def _close(row: PaymentIssue, state: IssueState, author: Author, note: str) -> N
 
 
 def look_again(issue: PaymentIssue) -> None:
-    """Judges the subject of an issue anew."""
+    """Judges the subject of an issue anew. In English, as reasons are kept, whoever asks: other words would be news."""
+    with translation.override("en"):
+        _examine(issue)
+
+
+def _examine(issue: PaymentIssue) -> None:
     kind, _, _ = issue.subject.partition(":")
     if kind == "session" and issue.session is not None:
         examine_session(issue.session)

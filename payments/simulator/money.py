@@ -29,3 +29,11 @@ def capture(total_cost: dict[str, Any], held: Decimal) -> Capture:
     if taken == gross:
         return Capture(gross, net, complete=True)
     return Capture(taken, cents(net * taken / gross), complete=False)
+
+
+def drivers_price(total_cost: dict[str, Any], hold: dict[str, Any]) -> dict[str, Any]:
+    """The price of a CDR by the terms of the tap: a provider that buys wholesale sells for that times its factor, and a
+    surcharge for each session that costs anything."""
+    factor, surcharge = Decimal(hold.get("retail_factor", "1")), Decimal(hold.get("retail_surcharge", "0"))
+    costs = {name: Decimal(str(value)) for name, value in total_cost.items()}
+    return {name: value * factor + surcharge if value else value for name, value in costs.items()}

@@ -28,7 +28,7 @@ MODULES = {
 }
 # A terminal to touch: acts through the control API.
 SCREEN = Path(__file__).with_name("screen.html")
-KINDS = ("500", "drop", "lost", "slow", "garbage")
+KINDS = ("500", "refuse", "drop", "lost", "slow", "garbage", "twice")
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self, request: Request) -> tuple[Any, int | None]:
         fault = self.server.next_fault(request.module)
-        if fault in {"drop", "500", "garbage"}:
+        if fault in {"drop", "500", "refuse", "garbage"}:
             # A repetition after this needs an X-Request-ID of its own all the same.
             self.server.office.book.seen_before(request.header("X-Request-ID"))
         if fault == "drop":
@@ -111,11 +111,15 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "garbage":
             self._write(200, b"<html>It works!</html>", {"Content-Type": "text/html"})
             return 200, None
-        given = answer(self.server.office, request)
+        if fault == "refuse":
+            given = Answer(status=400, code=CLIENT_ERROR, message="refused, as it was asked for")
+        else:
+            given = answer(self.server.office, request)
         if fault == "lost":
             return self._hang_up(), None
         body = dumps(envelope(given.data, given.code, given.message)).encode()
-        self._write(given.status, body, _echo(request) | given.headers)
+        for _ in range(2 if fault == "twice" else 1):
+            self._write(given.status, body, _echo(request) | given.headers)
         return given.status, given.code
 
     def _hang_up(self) -> str:
@@ -192,6 +196,7 @@ class Server(ThreadingHTTPServer):
             if not due:
                 return ""
             due[0].times -= 1
+        self.office.log.record("fault", module=module, kind=due[0].kind)
         if due[0].kind == "slow":
             self.office.closing.wait(due[0].seconds)
         return due[0].kind

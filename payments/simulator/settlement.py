@@ -8,7 +8,7 @@ from typing import Any
 from payments.simulator.book import Object
 from payments.simulator.cards import eft_lines
 from payments.simulator.client import Unreachable
-from payments.simulator.money import Capture, capture, cents
+from payments.simulator.money import Capture, capture, cents, drivers_price
 from payments.simulator.office import Office
 from payments.simulator.wire import now
 
@@ -40,7 +40,7 @@ def settle(office: Office, cdr: Object) -> None:
         if earlier and not earlier["refunded"]:
             text = f"{reference} was captured for CDR {earlier['cdr_id']} already"
             return office.complain("second-cdr", text, cdr=cdr["id"], authorization_reference=reference)
-        taken = capture(cdr["total_cost"], Decimal(hold["amount"]))
+        taken = capture(drivers_price(cdr["total_cost"], hold), Decimal(hold["amount"]))
         status = _outcome(hold, taken)
         if status == "FAILED":
             taken = Capture(Decimal("0.00"), Decimal("0.00"), complete=False)
@@ -48,7 +48,8 @@ def settle(office: Office, cdr: Object) -> None:
         book.captures[reference] = _record(cdr, taken, status)
         if cdr.get("invoice_reference_id"):
             advice = build_advice(hold, taken, status, cdr["currency"])
-            book.advices[advice["id"]] = {"advice": advice, "delivered": False, "attempts": 0}
+            withheld = hold.get("withhold_advice", False)
+            book.advices[advice["id"]] = {"advice": advice, "delivered": False, "attempts": 0, "withheld": withheld}
     office.log.record("capture", amount=f"{taken.incl_vat}", outcome=status, authorization_reference=reference)
     deliver_pending(office)
 
@@ -107,9 +108,9 @@ def advice_by_hand(office: Office, body: Object) -> Object:
 
 
 def deliver_pending(office: Office) -> None:
-    """Starts to deliver every advice the CPO has not answered yet."""
+    """Starts to deliver every advice the CPO has not answered yet, but none that is withheld: it must be asked for."""
     for identifier, entry in list(office.book.advices.items()):
-        if not entry["delivered"] and identifier not in office.delivering:
+        if not (entry["delivered"] or entry.get("withheld")) and identifier not in office.delivering:
             office.delivering.add(identifier)
             office.later("advice", partial(_deliver, office, identifier))
 

@@ -41,6 +41,7 @@ class Texts:
     rate: str
     net: str
     gross: str
+    sum: str
     free_of_charge: str
     total: str
     payment: str

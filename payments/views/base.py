@@ -13,6 +13,8 @@ class PaymentsView(OcpiView):
     """The payments module is there for payment terminal providers only."""
 
     module = Module.PAYMENTS
+    # A terminal or advice tells by itself, or by what is known of it, whose it is; else it waits in the pool.
+    needs_addressee = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.http import require_safe
 
+from infrastructure.guesses import network_of
 from payments import texts
 from payments.models import Invoice
 from payments.services import invoice_pages, revisions
@@ -145,7 +146,7 @@ def _private(response: HttpResponse, language: str) -> HttpResponse:
 
 def _spend(request: HttpRequest, cost: int) -> int:
     """What this client address has spent in this minute; 0 while the cache is down: drivers need their invoice."""
-    key = f"invoice-budget:{request.META.get('REMOTE_ADDR', '')}"
+    key = f"invoice-budget:{network_of(request.META.get('REMOTE_ADDR', ''))}"
     try:
         cache.add(key, 0, WINDOW_S)
         return cache.incr(key, cost)

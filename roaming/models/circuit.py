@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from roaming.models.platform import RoamingPlatform
 
@@ -8,10 +9,10 @@ class Circuit(models.Model):
     sent. Then one request goes; its outcome closes the circuit or plans the next probe."""
 
     platform = models.OneToOneField(RoamingPlatform, on_delete=models.CASCADE, related_name="circuit")
-    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
-    probes = models.PositiveIntegerField(default=0, help_text="Since it opened.")
-    opened_at = models.DateTimeField(null=True, blank=True, help_text="Empty: closed.")
-    probe_at = models.DateTimeField(null=True, blank=True, help_text="When the next request may go.")
+    failures = models.PositiveIntegerField(default=0, help_text=_("In a row."))
+    probes = models.PositiveIntegerField(default=0, help_text=_("Since it opened."))
+    opened_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: closed."))
+    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When the next request may go."))
     probe_started_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
     last_http_status = models.PositiveSmallIntegerField(null=True, blank=True)

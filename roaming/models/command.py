@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chargers.models import ChargingSession, OutgoingCall
 from infrastructure.choices import as_choices
@@ -27,15 +28,19 @@ class Command(models.Model):
     response = models.CharField(max_length=15, choices=as_choices(CommandResponseType))
     session = models.ForeignKey(ChargingSession, null=True, on_delete=models.SET_NULL, related_name="commands")
     call = models.OneToOneField(OutgoingCall, null=True, on_delete=models.SET_NULL, related_name="command")
-    result = models.CharField(max_length=20, blank=True, help_text="CommandResultType sent to the partner.")
+    result = models.CharField(max_length=20, blank=True, help_text=_("CommandResultType sent to the partner."))
+    from_country_code = models.CharField(max_length=2, blank=True, help_text=_("Who sent it, as its headers say."))
+    from_party_id = models.CharField(max_length=3, blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True, help_text=_("Its result carries the same."))
     received_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(help_text="End of the timeout that we told the partner.")
+    expires_at = models.DateTimeField(help_text=_("End of the timeout that we told the partner."))
 
     operator_path = "session__connector__evse__charger__location__operator"
     owned_through = "platform"
 
     class Meta:
         ordering = ["-received_at"]
+        indexes = [models.Index("received_at", name="command_received")]
         constraints = [
             models.UniqueConstraint(
                 "platform",
@@ -46,4 +51,4 @@ class Command(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.authorization_reference or self.uid}"
+        return f"{self.get_type_display()} {self.authorization_reference or self.uid}"

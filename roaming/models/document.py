@@ -2,6 +2,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Cast, Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.choices import as_choices
 from roaming.choices import Module
@@ -20,7 +21,7 @@ class Document(models.Model):
     platform = models.ForeignKey(RoamingPlatform, on_delete=models.CASCADE, related_name="documents")
     module = models.CharField(max_length=20, choices=as_choices(Module))
     object_id = models.CharField(max_length=39)
-    source_id = models.BigIntegerField(help_text="Primary key of what it renders; outlives a deleted row.")
+    source_id = models.BigIntegerField(help_text=_("Primary key of what it renders; outlives a deleted row."))
     country_code = models.CharField(max_length=2)
     party_id = models.CharField(max_length=3)
     body = models.JSONField()
@@ -29,14 +30,16 @@ class Document(models.Model):
         expression=Cast("body", models.TextField()), output_field=models.TextField(), db_persist=True, editable=False
     )
     problem = models.TextField(
-        blank=True, help_text="Why the newest rendering cannot be sent: the partner keeps what it had."
+        blank=True, help_text=_("Why the newest rendering cannot be sent: the partner keeps what it had.")
     )
-    is_deleted = models.BooleanField(default=False, help_text="Withdrawn (tariffs only): not listed, DELETE is pushed.")
+    is_deleted = models.BooleanField(
+        default=False, help_text=_("Withdrawn (tariffs only): not listed, DELETE is pushed.")
+    )
     last_updated = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
     acknowledged = models.JSONField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)
-    peer_url = models.CharField(max_length=255, blank=True, help_text="Where the platform keeps its copy (CDRs).")
+    peer_url = models.CharField(max_length=255, blank=True, help_text=_("Where the platform keeps its copy (CDRs)."))
 
     operator_path = "platform__profiles__operators"
     owned_through = "platform"
@@ -54,6 +57,8 @@ class Document(models.Model):
             models.Index(
                 "platform", "module", "last_updated", "created_at", "id", condition=LISTED, name="document_changed"
             ),
+            # Small, as its entries are all alike: what is listed is counted for every page.
+            models.Index("platform", "module", condition=LISTED, name="document_counted"),
             models.Index("module", "source_id", name="document_source"),
         ]
 

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.choices import as_choices
 from roaming.choices import ConnectionStatus
@@ -16,15 +17,15 @@ class ClientInfo(models.Model):
     role = models.CharField(max_length=10)
     status = models.CharField(max_length=9, choices=as_choices(ConnectionStatus))
     body = models.JSONField()
-    last_updated = models.DateTimeField(help_text="By the hub's clock.")
+    last_updated = models.DateTimeField(help_text=_("By the hub's clock."))
     received_at = models.DateTimeField(default=timezone.now)
 
     operator_path = "platform__profiles__operators"
     owned_through = "platform"
 
     class Meta:
-        verbose_name = "party behind a hub"
-        verbose_name_plural = "parties behind hubs"
+        verbose_name = _("party behind a hub")
+        verbose_name_plural = _("parties behind hubs")
         ordering = ["platform", "country_code", "party_id"]
         constraints = [
             models.UniqueConstraint("platform", Upper("country_code"), Upper("party_id"), name="client_info_unique"),

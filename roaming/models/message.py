@@ -1,5 +1,6 @@
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.choices import as_choices
 from roaming.choices import Direction
@@ -10,19 +11,21 @@ class Message(models.Model):
     """An OCPI request and its response, masked and cut. Written by `services.messages` only, in batches."""
 
     platform = models.ForeignKey(
-        RoamingPlatform, null=True, on_delete=models.SET_NULL, related_name="messages", help_text="Empty: unknown."
+        RoamingPlatform, null=True, on_delete=models.SET_NULL, related_name="messages", help_text=_("Empty: unknown.")
     )
     direction = models.CharField(max_length=3, choices=as_choices(Direction))
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField("duration (ms)")
     method = models.CharField(max_length=10)
-    url = models.CharField("URL", max_length=1024, help_text="Path and query; of our own requests the whole address.")
+    url = models.CharField(
+        "URL", max_length=1024, help_text=_("Path and query; of our own requests the whole address.")
+    )
     module = models.CharField(max_length=40, blank=True)
     object_id = models.CharField("object", max_length=120, blank=True)
     authorization_reference = models.CharField(max_length=80, blank=True)
     request_id = models.CharField("X-Request-ID", max_length=80, blank=True)
     correlation_id = models.CharField("X-Correlation-ID", max_length=80, blank=True)
-    http_status = models.PositiveSmallIntegerField("HTTP status", null=True, help_text="Empty: no answer came.")
+    http_status = models.PositiveSmallIntegerField("HTTP status", null=True, help_text=_("Empty: no answer came."))
     status_code = models.PositiveSmallIntegerField("OCPI status code", null=True)
     is_ok = models.BooleanField("succeeded")
     error = models.TextField(blank=True)

@@ -2,6 +2,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chargers.models import ChargingSession, OutgoingCall
 from infrastructure.choices import as_choices
@@ -24,14 +25,14 @@ class ProfileRequest(models.Model):
     call = models.OneToOneField(OutgoingCall, null=True, on_delete=models.SET_NULL, related_name="profile_request")
     result = models.CharField(max_length=8, blank=True, choices=as_choices(ChargingProfileResultType))
     received_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(help_text="End of the timeout that we told the partner.")
+    expires_at = models.DateTimeField(help_text=_("End of the timeout that we told the partner."))
 
     operator_path = "session__connector__evse__charger__location__operator"
 
     class Meta:
-        verbose_name = "charging profile request"
+        verbose_name = _("charging profile request")
         ordering = ["-received_at"]
         indexes = [models.Index("session", "received_at", name="profile_request_recent")]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.session}"
+        return f"{self.get_type_display()} {self.session}"

@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.choices import as_choices
 from roaming.choices import PushState
@@ -19,26 +21,27 @@ class Push(models.Model):
     module = models.CharField(max_length=40)
     object_id = models.CharField(max_length=80)
     sequence = models.CharField(max_length=80, blank=True)
-    method = models.CharField(max_length=6, blank=True, help_text="Of the last attempt.")
+    method = models.CharField(max_length=6, blank=True, help_text=_("Of the last attempt."))
     url = models.CharField(max_length=512, blank=True)
     body = models.JSONField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=as_choices(PushState), default=PushState.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     not_before = models.DateTimeField(default=timezone.now)
-    give_up_at = models.DateTimeField(null=True, blank=True, help_text="Empty: kept until acknowledged.")
+    give_up_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: kept until acknowledged."))
     last_error = models.TextField(blank=True)
     needs_operator = models.BooleanField(default=False)
+    correlation_id = models.CharField(max_length=64, blank=True, help_text=_("Empty: each attempt has one of its own."))
     created_at = models.DateTimeField(default=timezone.now)
-    queued_at = models.DateTimeField(default=timezone.now, help_text="When it was last asked for.")
+    queued_at = models.DateTimeField(default=timezone.now, help_text=_("When it was last asked for."))
     claimed_at = models.DateTimeField(null=True, blank=True)
-    claimed_by = models.CharField(max_length=80, blank=True, help_text="The worker that sends it.")
+    claimed_by = models.CharField(max_length=80, blank=True, help_text=_("The worker that sends it."))
     finished_at = models.DateTimeField(null=True, blank=True)
 
     operator_path = "platform__profiles__operators"
     owned_through = "platform"
 
     class Meta:
-        verbose_name_plural = "pushes"
+        verbose_name_plural = _("pushes")
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -62,4 +65,5 @@ class Push(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.module} {self.object_id} to {self.platform}"
+        what = f"{self.module} {self.object_id}"
+        return gettext("%(what)s to %(platform)s") % {"what": what, "platform": self.platform}

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from . import headers as ocpi_headers
 from .envelope import Envelope, read
 from .errors import PeerError, PeerGarbage, PeerRefused
 from .exchange import Exchange, Observer
+from .masking import mask
 from .transport import MAX_SECONDS, Answer, Timeout, keeps_token_safe, pinned_session, send
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ DEFAULT_TIMEOUT: Timeout = (3.05, 10.0)
 _TRANSIENT_HTTP = {401, 408, 425, 429}
 # Hub: generic, timeout on forwarding, receiver not connected. 4001 (unknown receiver) stays wrong.
 _TRANSIENT_HUB = {4000, 4002, 4003}
+_TOKEN_GIVEN = re.compile(rb'"token":"([^"\\]{4,})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ class OcpiClient:
                 timeout=self._timeout,
                 max_seconds=self._max_seconds,
             )
-            envelope = _judge(method, answer)
+            envelope = _judge(method, answer, self._secrets(body))
         except PeerError as failure:
             error = failure.detail
             raise
@@ -167,6 +170,12 @@ class OcpiClient:
             duration_s=time.monotonic() - started,
         )
 
+    def _secrets(self, body: bytes | None) -> set[str]:
+        """What a peer must not have repeated in a sentence that we keep: the token, and one that `body` hands over."""
+        given = _TOKEN_GIVEN.search(body or b"")
+        forms = {self._token, *ocpi_headers.decode_tokens(f"Token {self._token}")}
+        return forms | {given[1].decode()} if given else forms
+
     def _headers(self, *, has_body: bool, correlation_id: str | None) -> dict[str, str]:
         headers = {
             "Authorization": f"Token {self._token}",
@@ -183,7 +192,7 @@ class OcpiClient:
         return headers
 
 
-def _judge(method: str, answer: Answer) -> Envelope:
+def _judge(method: str, answer: Answer, secrets: set[str]) -> Envelope:
     """The envelope of a success; the matching PeerError otherwise."""
     is_good = 200 <= answer.http_status < 300
     if is_good and method != "GET" and not answer.body.strip():
@@ -194,15 +203,15 @@ def _judge(method: str, answer: Answer) -> Envelope:
         # A proxy's error page: the HTTP status alone has to tell.
         if is_good:
             raise
-        raise _refusal(answer, None) from None
+        raise _refusal(answer, None, secrets) from None
     if is_good and envelope.status_code < 2000:
         return envelope
-    raise _refusal(answer, envelope)
+    raise _refusal(answer, envelope, secrets)
 
 
-def _refusal(answer: Answer, envelope: Envelope | None) -> PeerRefused:
+def _refusal(answer: Answer, envelope: Envelope | None, secrets: set[str]) -> PeerRefused:
     status_code = envelope.status_code if envelope else None
-    message = envelope.status_message if envelope else ""
+    [message] = mask((envelope.status_message if envelope else "",), secrets=secrets)
     is_transient = (
         answer.http_status >= 500
         or answer.http_status in _TRANSIENT_HTTP

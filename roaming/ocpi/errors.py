@@ -47,6 +47,13 @@ class Unauthorized(OcpiError):
     http_status = 401
 
 
+class TooManyGuesses(OcpiError):
+    """Tokens that nobody has, one after the other, from one address."""
+
+    status_code = 2001
+    http_status = 429
+
+
 class InvalidJson(OcpiError):
     status_code = 2001
     http_status = 400

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from itertools import combinations
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure import outbox
 from infrastructure.models import Operator
@@ -25,8 +26,12 @@ def check_profiles(profiles: Iterable[RoamingProfile]) -> None:
 def _check_owner(operator: Operator, first: RoamingProfile, second: RoamingProfile) -> None:
     if first != second:
         raise ValidationError(
-            f"Operator {operator} is in {first} and in {second}. An operator has at most one profile per "
-            "platform: take one of the profiles off this platform, or the operator out of one of them."
+            _(
+                "Operator %(operator)s is in %(first)s and in %(second)s. An operator has at most one "
+                "profile per platform: take one of the profiles off this platform, or the operator out "
+                "of one of them."
+            )
+            % {"operator": operator, "first": first, "second": second}
         )
 
 
@@ -48,7 +53,8 @@ def check_tariffs(platform_type: str, tariffs: Iterable[RoamingTariff]) -> None:
     for tariff in tariffs:
         if tariff.preauthorisation is None:
             raise ValidationError(
-                f"Tariff {tariff} has no pre-authorisation. Terminals block it on the card: enter it first."
+                _("Tariff %(tariff)s has no pre-authorisation. Terminals block it on the card: enter it first.")
+                % {"tariff": tariff}
             )
 
 
@@ -82,8 +88,11 @@ def check_tariff(tariff: RoamingTariff) -> None:
         if platform.type == PlatformType.PTP and tariff.preauthorisation is None:
             raise ValidationError(
                 {
-                    "preauthorisation": f"{platform} has this tariff, and terminals block this amount on the card. "
-                    "Enter it, or take the tariff off the platform first."
+                    "preauthorisation": _(
+                        "%(platform)s has this tariff, and terminals block this amount on the card. Enter it, or "
+                        "take the tariff off the platform first."
+                    )
+                    % {"platform": platform}
                 }
             )
     for settings in tariff.session_settings.all():
@@ -102,8 +111,12 @@ def _check_level(platform_type: str, name: str, settings: SessionSettings, candi
         is_same_type = platform_type == PlatformType.PTP or one.type == other.type
         if is_same_type and _is_valid_together(one, other):
             raise ValidationError(
-                f"{settings}: for {name} both {one} and {other} would apply at the same time. Take one of them off "
-                "the platform or off these session settings, or let one end before the other begins."
+                _(
+                    "%(settings)s: for %(name)s both %(one)s and %(other)s would apply at the same time. "
+                    "Take one of them off the platform or off these session settings, or let one end before "
+                    "the other begins."
+                )
+                % {"settings": settings, "name": name, "one": one, "other": other}
             )
 
 
@@ -119,8 +132,11 @@ def check_deletion(platform: RoamingPlatform) -> None:
     """ValidationError while the partner still believes that it is connected."""
     if platform.is_registered:
         raise ValidationError(
-            f"{platform} is registered and believes that it is connected. Open it and choose “Invalidate "
-            "credentials” under “Connection” first."
+            _(
+                "%(platform)s is registered and believes that it is connected. Open it and choose "
+                "“Invalidate credentials” under “Connection” first."
+            )
+            % {"platform": platform}
         )
 
 

@@ -1,7 +1,8 @@
 """Who may charge with a card that is held to a charger (settings.START_AUTHORIZATION, `chargers.ports`).
 
-What the driver was told a moment ago holds, then a recent START_SESSION for the card, then the whitelist rule of
-its token (OCPI 2.2.1 mod_tokens, 12.4.5); for a card that nobody told us of, every eMSP is asked.
+What the driver was told a moment ago holds, then a recent START_SESSION for the card, then the partner whose prefix
+the tag has; else the whitelist rule of its token (OCPI 2.2.1 mod_tokens, 12.4.5); for a card that nobody told us of,
+every eMSP is asked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,10 +22,12 @@ from roaming.choices import (
     CommandType,
     InterfaceRole,
     Module,
+    PlatformType,
 )
 from roaming.models import Command
 from roaming.ocpi.types import ci_equal
-from roaming.services import driver_tokens, real_time, rendering, starts
+from roaming.services import driver_tokens, prefixes, real_time, rendering, retail, starts
+from roaming.services.peers import endpoint
 from roaming.services.places import Place, connectors_at, places
 from roaming.services.real_time import Inquiry, Verdict
 from roaming.services.recent_answers import RecentAnswer, forget_silence, is_silent, note_silence, recall, remember
@@ -69,7 +72,9 @@ def authorize_start(charger_id: int, id_tag: str, evse_number: int | None) -> Pe
     decision: Decision | None = _told_before(connectors, answer) if is_start and answer else None
     decision = decision or _by_command(connectors, id_tag)
     if decision is None:
-        decision = _by_whitelist(connectors, id_tag) or _by_asking_all(connectors, id_tag)
+        decision = (
+            _by_prefix(connectors, id_tag) or _by_whitelist(connectors, id_tag) or _by_asking_all(connectors, id_tag)
+        )
         if isinstance(decision, Grant) and not is_start:
             remember(charger_id, id_tag, _as_answer(decision))
     return _permit(decision, is_start) if isinstance(decision, Grant) else Permit(decision)
@@ -80,6 +85,8 @@ def _permit(grant: Grant, is_start: bool) -> Permit:
     if connector is None:
         return REFUSED
     start = _start(grant, connector) if is_start else None
+    if start is not None and start.tariff_version is None and grant.place.platform.type == PlatformType.PTP:
+        return REFUSED  # as a START_SESSION would be: the driver was shown no price
     return Permit(AuthorizationStatus.ACCEPTED, starts.parent_id_tag(grant.token), start)
 
 
@@ -100,6 +107,7 @@ def _start(grant: Grant, connector: Connector) -> AuthorizedStart:
         cdr_token=starts.cdr_token(grant.token),
         tariff_version=version,
         limit=starts.limit(platform, version),
+        retail=retail.frozen_terms(platform),
         place=rendering.cdr_location(connector),
     )
 
@@ -109,7 +117,7 @@ def _start(grant: Grant, connector: Connector) -> AuthorizedStart:
 
 def _told_before(connectors: Sequence[Connector], answer: RecentAnswer) -> Grant | None:
     """The answer to the driver's Authorize, good for one start."""
-    for place in places(connectors, platform=answer.platform_id):
+    for place in places(connectors, types=tuple(PlatformType), platform=answer.platform_id):
         method = AuthMethod(answer.auth_method)
         return Grant(place, answer.token, method, answer.authorization_reference, answer.evse_uids)
     return None
@@ -140,6 +148,25 @@ def _by_command(connectors: Sequence[Connector], id_tag: str) -> Grant | None:
                 reference = command.request.get("authorization_reference") or ""
                 return Grant(place, token, AuthMethod.WHITELIST, reference)
     return None
+
+
+def _by_prefix(connectors: Sequence[Connector], id_tag: str) -> Decision | None:
+    """A tag with a partner's prefix is that partner's alone: as it told us of the token, else as it answers now, and
+    where it answers no such questions it let the driver start itself. None for a tag without a partner's prefix."""
+    owner = prefixes.owner_of(id_tag)
+    if owner is None:
+        return None
+    place = next(iter(places(connectors, types=tuple(PlatformType), platform=owner)), None)
+    token = prefixes.token_of(owner, id_tag)
+    if place is None or token is None:
+        return AuthorizationStatus.INVALID
+    known = Token.objects.with_uid(id_tag).filter(peer_id=owner.peer_id).order_by("-is_valid", "-last_updated").first()
+    if known is not None and known.whitelist in NEVER_ASKED:
+        return _offline(place, known)
+    if known is None and endpoint(owner, Module.TOKENS, InterfaceRole.SENDER) is None:
+        return Grant(place, token, AuthMethod.WHITELIST)
+    inquiry = Inquiry(place, known.uid, known.type, known) if known else Inquiry(place, id_tag, token["type"])
+    return _best(_ask([inquiry]))
 
 
 def _by_whitelist(connectors: Sequence[Connector], id_tag: str) -> Decision | None:

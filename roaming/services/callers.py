@@ -11,27 +11,36 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from infrastructure.prepared import prepared_cursor
 from roaming.models import RoamingPlatform
 
 _FIND = """
     WITH caller AS (
         SELECT * FROM roaming_roamingplatform
-        WHERE server_token_hash IN (%(first)s, %(second)s)
-           OR registration_token_hash IN (%(first)s, %(second)s)
-           OR (next_server_token_hash IN (%(first)s, %(second)s) AND next_server_token_until > %(now)s)
-           OR (previous_server_token_hash IN (%(first)s, %(second)s) AND previous_server_token_until > %(now)s)
+        WHERE server_token_hash IN ({hashes})
+           OR registration_token_hash IN ({hashes})
+           OR (next_server_token_hash IN ({hashes}) AND next_server_token_until > %(now)s)
+           OR (previous_server_token_hash IN ({hashes}) AND previous_server_token_until > %(now)s)
         ORDER BY name
         LIMIT 1
-    )
-    SELECT {columns} FROM caller
+    ){tables}
+    SELECT {columns},
+        (SELECT count(*) FROM roaming_roamingplatform_profiles WHERE roamingplatform_id = caller.id){besides}
+    FROM caller{joined}
 """
 
 
 class Besides(NamedTuple):
-    """Columns of a query in which `caller` is the platform, and the values of their placeholders."""
+    """Columns and tables of a query in which `caller` is the platform, and the values of their placeholders.
+
+    `joined` are tables of one row. `has_one_plan`: the best plan does not depend on the values.
+    """
 
     columns: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
     values: Mapping[str, Any] = {}
+    has_one_plan: bool = True
 
 
 class _Reading(NamedTuple):
@@ -42,22 +51,38 @@ class _Reading(NamedTuple):
     converters: dict[int, list[tuple[Any, Any]]]
 
 
-def find(hashes: list[str], besides: Besides) -> tuple[RoamingPlatform | None, tuple[Any, ...]]:
-    """`hashes` are one or two: what a header may mean (`decode_tokens`). The second part is what `besides` asks."""
+class Found(NamedTuple):
+    """`parties`: how many of ours the platform knows. `besides`: what else was asked."""
+
+    platform: RoamingPlatform
+    parties: int
+    besides: tuple[Any, ...]
+
+
+def find(hashes: list[str], besides: Besides) -> Found | None:
+    """`hashes`: of what a header may mean (`decode_tokens`), with each key."""
     reading = _reading(connection.vendor)
-    sql = _FIND.format(columns=", ".join((*reading.columns, *besides.columns)))
+    names = {f"hash{number}": hashed for number, hashed in enumerate(hashes)}
+    sql = _FIND.format(
+        columns=", ".join(reading.columns),
+        besides="".join(f", {column}" for column in besides.columns),
+        tables="".join(f", {table}" for table in besides.tables),
+        joined="".join(f", {table}" for table in besides.joined),
+        hashes=", ".join(f"%({name})s" for name in names),
+    )
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"first": hashes[0], "second": hashes[-1], "now": now, **besides.values})
+    with prepared_cursor() if besides.has_one_plan else connection.cursor() as cursor:
+        cursor.execute(sql, {**names, "now": now, **besides.values})
         row = cursor.fetchone()
     if row is None:
-        return None, ()
+        return None
     width = len(reading.columns)
     values = list(row[:width])
     for index, converters in reading.converters.items():
         for convert, column in converters:
             values[index] = convert(values[index], column, connection)
-    return RoamingPlatform.from_db(connection.alias, reading.names, values), row[width:]
+    platform = RoamingPlatform.from_db(connection.alias, reading.names, values)
+    return Found(platform, row[width], row[width + 1 :])
 
 
 @cache

@@ -7,7 +7,9 @@ from django.db.models.functions import Concat
 from roaming.choices import InterfaceRole, Module, PlatformState, PlatformType, PushState
 from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
 from roaming.services import hub
+from roaming.services.documents import INFRASTRUCTURE
 from roaming.services.push_queue import enqueue, enqueue_state
+from roaming.services.session_documents import sequence_of
 
 # What others refer to leaves before them.
 ORDER = (Module.TARIFFS, Module.LOCATIONS, Module.SESSIONS, Module.CDRS)
@@ -39,10 +41,9 @@ def _enqueue(platform: RoamingPlatform, document: Document) -> None:
 
 
 def _sequence(document: Document) -> str:
-    """As `documents` names it."""
     if document.module in (Module.TARIFFS, Module.LOCATIONS):
-        return "infrastructure"
-    return f"session {document.body.get('session_id') or document.object_id}"
+        return INFRASTRUCTURE
+    return sequence_of(document.body.get("session_id") or document.object_id)
 
 
 def untold(platform: RoamingPlatform) -> QuerySet[Document]:

@@ -27,7 +27,12 @@ _OF_ALL = {401, 408, 425, 429, 502, 503, 504}
 
 def closed_or_due(now: datetime) -> Q:
     """On a queryset with a `platform`: those that may be called now."""
-    return Q(platform__circuit=None) | Q(platform__circuit__probe_at=None) | Q(platform__circuit__probe_at__lte=now)
+    return is_closed() | Q(platform__circuit__probe_at__lte=now)
+
+
+def is_closed() -> Q:
+    """On a queryset with a `platform`: those that wait for no probe."""
+    return Q(platform__circuit=None) | Q(platform__circuit__probe_at=None)
 
 
 def enter(platform_id: int, now: datetime) -> bool:

@@ -173,6 +173,7 @@ def forget(platform: RoamingPlatform) -> None:
         )
         platform.endpoints.all().delete()
         platform.roles.all().delete()
+        outbox.record("prices", platform.pk)
     platform.refresh_from_db()
 
 

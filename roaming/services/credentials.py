@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from infrastructure import acts
 from infrastructure.secrets import new_secret
 from roaming.choices import InterfaceRole, Module
 from roaming.models import RoamingPlatform
@@ -222,6 +223,7 @@ def receive_post(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     token = new_secret()
     if not store_registration(platform, offer, body, token, registration_token_hash=hash_token(caller.token)):
         raise MethodNotAllowed("Already registered by another request with this token.")
+    _note(platform, "POST", _roles_in_words(body))
     return own_credentials(platform, token)
 
 
@@ -231,12 +233,19 @@ def receive_put(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     offer = _read_sender(platform, body)
     token = new_secret()
     store_update(platform, offer, body, token, replaced_hash=hash_token(caller.token))
+    _note(platform, "PUT", _roles_in_words(body))
     return own_credentials(platform, token)
 
 
 def receive_delete(caller: Caller) -> None:
     """Ends the connection at the peer's wish."""
-    forget(_registered(caller))
+    platform = _registered(caller)
+    forget(platform)
+    _note(platform, "DELETE", "All tokens of this connection are invalid now.")
+
+
+def _note(platform: RoamingPlatform, method: str, outcome: str) -> None:
+    acts.note(platform, f"Partner {platform}", f"{method} credentials", outcome)
 
 
 def _registered(caller: Caller) -> RoamingPlatform:

@@ -4,42 +4,46 @@ A document is the rendering of one of our objects for one platform. `last_update
 does, so an edit that a platform cannot see does not reach it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Greatest, Upper
 from django.utils import timezone
 
-from chargers.choices import SessionStatus
-from chargers.models import CDR, ChargingSession
 from infrastructure import outbox
 from infrastructure.models import Location
 from roaming.choices import Module, PlatformType
 from roaming.models import Document, RoamingPlatform, RoamingProfile
 from roaming.ocpi.types import format_datetime
-from roaming.services import exposure, hub, push, rendering
+from roaming.services import exposure, push, rendering
 from roaming.services.document_checks import problem_of
 from roaming.services.exposure import Exposure
+from roaming.services.retail import terms_of
 from tariffs.choices import TariffStatus, TariffType
 from tariffs.models import RoamingTariff, TariffVersion
-from tariffs.services.publish import current_version
+from tariffs.services.publish import current_version, retail_texts
 from tariffs.services.resolution import Resolver
-from tariffs.services.versions import ocpi_tariff
+from tariffs.services.versions import for_retail, ocpi_tariff
 
 Json = dict[str, Any]
 
+_SAVED_AT_ONCE = 100  # rows have a condition each in their UPDATE
 INFRASTRUCTURE = "infrastructure"  # tariffs leave before the locations that refer to them
 
 
 # Consumers of the event map
 
 
-def refresh_location(location_id: int) -> None:
-    for platform in exposure.platforms():
-        _refresh_locations(platform, [location_id])
+def refresh_locations(location_ids: Collection[int]) -> None:
+    areas = _load_areas(location_ids)
+    changes = [_store_locations(platform, location_ids, areas) for platform in exposure.platforms()]
+    _tell_locations(changes)
+    for change in changes:
+        if change.has_new_prices:
+            outbox.record("prices", change.platform.pk)
 
 
 def refresh_tariff(tariff_id: int) -> None:
@@ -61,56 +65,18 @@ def refresh_platform(platform_id: int) -> None:
     platform = exposure.platforms().filter(pk=platform_id).first()
     if platform is None:
         return
+    known = _documents(platform, Module.LOCATIONS).values_list("source_id", flat=True)
+    ours = Location.objects.filter(operator__roaming_profiles__platforms=platform).values_list("pk", flat=True)
+    location_ids = {*known, *ours}
+    locations = _store_locations(platform, location_ids, _load_areas(location_ids))
     offered = [
         _refresh_tariff_document(platform, profile, version)
         for profile in platform.profiles.order_by("pk")
         for version in _offered_tariffs(platform)
     ]
-    known = _documents(platform, Module.LOCATIONS).values_list("source_id", flat=True)
-    ours = Location.objects.filter(operator__roaming_profiles__platforms=platform).values_list("pk", flat=True)
-    _refresh_locations(platform, {*known, *ours})
+    _tell_locations([locations])
     _withdraw_tariffs(platform, offered)
-
-
-def refresh_session(session_id: int) -> None:
-    session = ChargingSession.objects.filter(pk=session_id).exclude(peer_id="").first()
-    if session is None or not (session.accepted_at or session.started_at):
-        return
-    platform = RoamingPlatform.objects.filter(peer_id=session.peer_id).first()
-    if platform is None:
-        return
-    document, changed = _store(platform, Module.SESSIONS, session.pk, rendering.session(session))
-    if not changed or not hub.may_send(platform, document):
-        return
-    not_before = _progress_due(document) if _is_mere_progress(document) else None
-    push.enqueue_state(
-        platform, Module.SESSIONS, document.path, sequence=_session_sequence(session), not_before=not_before
-    )
-
-
-def _is_mere_progress(document: Document) -> bool:
-    told: Json = document.acknowledged or {}
-    return bool(told.get("status") == document.body["status"] == SessionStatus.ACTIVE)
-
-
-def _progress_due(document: Document) -> datetime:
-    return (document.acknowledged_at or timezone.now()) + settings.SESSION_PROGRESS_INTERVAL
-
-
-def freeze_cdr(cdr_id: int) -> None:
-    """Writes the document of a CDR once; it is sent until the platform has acknowledged it."""
-    cdr = CDR.objects.select_related("session__tariff_version", "credited").get(pk=cdr_id)
-    platform = RoamingPlatform.objects.filter(peer_id=cdr.session.peer_id).first()
-    if platform is None or _documents(platform, Module.CDRS).filter(source_id=cdr.pk, problem="").exists():
-        return
-    body = rendering.cdr(cdr, for_terminals=platform.type == PlatformType.PTP)
-    problem = problem_of(Module.CDRS, body)
-    values = {**_keys(body), "last_updated": cdr.created_at, "problem": problem, "is_deleted": bool(problem)}
-    document, _ = Document.objects.update_or_create(
-        platform=platform, module=Module.CDRS, source_id=cdr.pk, defaults=values
-    )
-    if not problem and hub.may_send(platform, document):
-        push.enqueue(platform, Module.CDRS, document.path, sequence=_session_sequence(cdr.session))
+    outbox.record("prices", platform.pk)
 
 
 # Tariffs
@@ -135,9 +101,13 @@ def _refresh_tariff_document(platform: RoamingPlatform, profile: RoamingProfile,
         last_updated=version.created_at,
         for_terminals=platform.type == PlatformType.PTP,
     )
+    terms = terms_of(platform)
+    if terms is not None:
+        body = for_retail(body, version, terms, retail_texts(version.tariff, terms))
     document, changed = _store(platform, Module.TARIFFS, version.tariff_id, body)
     if changed:
-        push.enqueue_state(platform, Module.TARIFFS, document.path, sequence=INFRASTRUCTURE)
+        # Changed again while it waits, it still goes before the locations that wait behind it and name it.
+        push.enqueue_state(platform, Module.TARIFFS, document.path, sequence=INFRASTRUCTURE, keeps_place=True)
     return document
 
 
@@ -147,7 +117,7 @@ def _withdraw_tariffs(platform: RoamingPlatform, offered: Collection[Document]) 
     gone = _documents(platform, Module.TARIFFS).filter(is_deleted=False).exclude(pk__in=kept)
     for document in gone:
         document.is_deleted = True
-        document.last_updated = timezone.now()
+        document.last_updated = moment_after(document)
         document.save(update_fields=["is_deleted", "last_updated"])
         push.enqueue_state(platform, Module.TARIFFS, document.path, sequence=INFRASTRUCTURE)
 
@@ -155,25 +125,90 @@ def _withdraw_tariffs(platform: RoamingPlatform, offered: Collection[Document]) 
 # Locations
 
 
-def _refresh_locations(platform: RoamingPlatform, location_ids: Collection[int]) -> None:
+def _load_areas(location_ids: Collection[int]) -> dict[int, Location]:
+    return exposure.with_parts(Location.objects.filter(pk__in=location_ids)).in_bulk()
+
+
+class LocationChanges(NamedTuple):
+    """What the platform must be told: areas under parties that they `left`, and where they are (`here`).
+
+    `has_new_prices`: some connector's tariff is another one now.
+    """
+
+    platform: RoamingPlatform
+    left: list[Document]
+    here: list[Document]
+    has_new_prices: bool
+
+
+def _store_locations(
+    platform: RoamingPlatform, location_ids: Collection[int], areas: dict[int, Location]
+) -> LocationChanges:
+    """`areas` are those that still exist."""
+    has_new_prices = False
     profiles = exposure.profiles_by_operator(platform)
     tariffs = exposure.resolver(platform)
-    areas = exposure.with_parts(Location.objects.filter(pk__in=location_ids)).in_bulk()
-    known = {
-        document.source_id: document
-        for document in _documents(platform, Module.LOCATIONS).filter(source_id__in=location_ids)
-    }
+    known = _known_locations(platform, location_ids, areas.values())
+    by_source: dict[int, list[Document]] = {}
+    for document in known.values():
+        by_source.setdefault(document.source_id, []).append(document)
+    rendered: list[Rendered] = []
+    left: list[Document] = []
+    places: list[Document] = []
     for location_id in sorted(location_ids):
         area = areas.get(location_id)
-        old = known.get(location_id)
-        body = None if area is None else location_body(platform, area, profiles, tariffs, old)
-        if body is None and old is not None:
-            body = {**old.body, "evses": [rendering.removed(evse) for evse in old.body.get("evses", [])]}
-        if body is None:
-            continue
-        document, changed = _store(platform, Module.LOCATIONS, location_id, body, old=old)
-        if changed:
-            push.enqueue_state(platform, Module.LOCATIONS, document.path, sequence=INFRASTRUCTURE)
+        profile = profiles.get(area.operator_id) if area else None
+        here = known.get(_key_of(profile, area.roaming_id)) if area and profile else None
+        # An area that moved to another party is withdrawn from the one it left before it appears at the other.
+        bodies: list[tuple[Document | None, Json]] = [
+            (old, {**old.body, "evses": [rendering.removed(evse) for evse in old.body.get("evses", [])]})
+            for old in by_source.get(location_id, [])
+            if old.source_id == location_id and old is not here and not old.is_deleted
+        ]
+        body = location_body(platform, area, profiles, tariffs, here) if area else None
+        for old, new in [*bodies, *([(here, body)] if body else [])]:
+            told = tariff_ids(old.body) if old and not old.is_deleted else {}
+            rendered.append(renewed(platform, Module.LOCATIONS, location_id, new, old))
+            has_new_prices |= tariff_ids(rendered[-1].document.body) != told
+            if rendered[-1].has_news:
+                (places if old is here else left).append(rendered[-1].document)
+    save(rendered)
+    return LocationChanges(platform, left, places, has_new_prices)
+
+
+def _tell_locations(changes: Collection[LocationChanges]) -> None:
+    """To render many areas takes a while, and nobody sees them until then: a partner that pulls meanwhile, and later
+    what changed since, would miss those that were rendered before its first pull. So they count as changed now, those
+    under a party that they left before those where they are (`document_lists.named`)."""
+    for group in ([change.left for change in changes], [change.here for change in changes]):
+        told = Document.objects.filter(pk__in=[document.pk for documents in group for document in documents])
+        told.update(last_updated=Greatest("last_updated", timezone.now()))
+    for change in changes:
+        news = [push.NewState(document.path, INFRASTRUCTURE) for document in (*change.left, *change.here)]
+        push.enqueue_states(change.platform, Module.LOCATIONS, news)
+
+
+def tariff_ids(location: Json) -> dict[str, list[str]]:
+    """Of the first connector of each EVSE, by uid: a charger's connectors have one tariff in common."""
+    plugs = {evse["uid"]: evse["connectors"][0] for evse in location.get("evses", []) if evse["connectors"]}
+    return {uid: plug["tariff_ids"] for uid, plug in plugs.items() if plug.get("tariff_ids")}
+
+
+Key = tuple[str, str, str]
+
+
+def _known_locations(
+    platform: RoamingPlatform, location_ids: Collection[int], areas: Iterable[Location]
+) -> dict[Key, Document]:
+    """By party and id: those of these areas, also under parties that they left, and of earlier areas of the name."""
+    names = [area.roaming_id.upper() for area in areas if area.roaming_id]
+    documents = _documents(platform, Module.LOCATIONS).annotate(name=Upper("object_id"))
+    found = documents.filter(Q(source_id__in=location_ids) | Q(name__in=names))
+    return {(old.country_code, old.party_id, old.object_id.upper()): old for old in found.order_by("pk")}
+
+
+def _key_of(profile: RoamingProfile, object_id: str) -> Key:
+    return profile.country_code, profile.party_id, object_id.upper()
 
 
 def location_body(
@@ -196,6 +231,7 @@ def location_body(
 def _visible_evses(area: Location, judged: Exposure) -> list[Json]:
     by_evse: dict[int, list[Json]] = {}
     evses = {}
+    written = rendering.physical_references(evse for charger in area.chargers.all() for evse in charger.evses.all())
     for connector in exposure.connectors_of(area):
         if connector.pk in judged.tariffs:
             tariff = judged.tariffs[connector.pk]
@@ -203,7 +239,7 @@ def _visible_evses(area: Location, judged: Exposure) -> list[Json]:
             by_evse.setdefault(connector.evse.pk, []).append(
                 rendering.connector(connector, [tariff.code] if tariff else [])
             )
-    return [rendering.evse(evses[pk], connectors) for pk, connectors in by_evse.items()]
+    return [rendering.evse(evses[pk], connectors, written[pk]) for pk, connectors in by_evse.items()]
 
 
 # Storing
@@ -213,11 +249,7 @@ def _documents(platform: RoamingPlatform, module: Module) -> QuerySet[Document]:
     return Document.objects.filter(platform=platform, module=module)
 
 
-def _session_sequence(session: ChargingSession) -> str:
-    return f"session {session.uid}"
-
-
-def _keys(body: Json) -> Json:
+def keys(body: Json) -> Json:
     return {
         "object_id": body["id"],
         "country_code": body["country_code"],
@@ -226,39 +258,66 @@ def _keys(body: Json) -> Json:
     }
 
 
-def _store(
-    platform: RoamingPlatform, module: Module, source_id: int, body: Json, *, old: Document | None = None
-) -> tuple[Document, bool]:
-    """Writes the new rendering if it differs from the stored one; True if it did."""
-    old = old or (
-        _documents(platform, module)
-        .filter(source_id=source_id, country_code=body["country_code"], party_id=body["party_id"])
-        .first()
+class Rendered(NamedTuple):
+    """A document with its newest rendering, not saved yet."""
+
+    document: Document
+    is_written: bool  # differs from its row
+    has_news: bool  # the platform must be told
+
+
+def _store(platform: RoamingPlatform, module: Module, source_id: int, body: Json) -> tuple[Document, bool]:
+    """Writes the new rendering if it differs from the stored one; True if the platform must be told."""
+    found = _documents(platform, module).filter(
+        country_code=body["country_code"], party_id=body["party_id"], object_id__iexact=body["id"]
     )
-    now = timezone.now()
+    rendered = renewed(platform, module, source_id, body, found.first())
+    save([rendered])
+    return rendered.document, rendered.has_news
+
+
+def renewed(platform: RoamingPlatform, module: Module, source_id: int, body: Json, old: Document | None) -> Rendered:
+    now = moment_after(old)
     stamped = stamp(body, old.body if old and not old.is_deleted else None, format_datetime(now))
-    if old is not None and stamped == old.body and not old.is_deleted and not old.problem:
-        return old, False
-    problem = problem_of(module, stamped)
     if old is None:
-        values = {**_keys(stamped), "last_updated": now, "problem": problem, "is_deleted": bool(problem)}
-        return Document.objects.create(platform=platform, module=module, source_id=source_id, **values), not problem
-    if problem:
-        return _keep(old, stamped, problem), False
+        problem = problem_of(module, stamped)
+        values = {**keys(stamped), "last_updated": now, "problem": problem, "is_deleted": bool(problem)}
+        new = Document(platform=platform, module=module, source_id=source_id, **values)
+        return Rendered(new, is_written=True, has_news=not problem)
+    # What was deleted and made anew under its old name is the same object to the partner.
+    is_written, old.source_id = old.source_id != source_id, source_id
+    if stamped == old.body and not old.is_deleted and not old.problem:
+        return Rendered(old, is_written, has_news=False)
+    if problem := problem_of(module, stamped):
+        _keep(old, stamped, problem)
+        return Rendered(old, is_written=True, has_news=False)
     has_news = stamped != old.body or old.is_deleted
     old.body, old.is_deleted, old.problem = stamped, False, ""
     old.last_updated = now if has_news else old.last_updated
-    old.save(update_fields=["body", "last_updated", "is_deleted", "problem"])
-    return old, has_news
+    return Rendered(old, is_written=True, has_news=has_news)
 
 
-def _keep(old: Document, new: Json, problem: str) -> Document:
+def save(rendered: Iterable[Rendered]) -> None:
+    written = {id(one.document): one.document for one in rendered if one.is_written}.values()
+    Document.objects.bulk_create([one for one in written if one.pk is None])
+    Document.objects.bulk_update(
+        [one for one in written if one.pk is not None],
+        ["source_id", "body", "last_updated", "is_deleted", "problem"],
+        batch_size=_SAVED_AT_ONCE,
+    )
+
+
+def moment_after(old: Document | None) -> datetime:
+    """Now, but later than the last change also if our clock was set back since: partners keep the newest."""
+    now = timezone.now()
+    return now if old is None else max(now, old.last_updated + timedelta(milliseconds=1))
+
+
+def _keep(old: Document, new: Json, problem: str) -> None:
     """The partner goes on with what it had, if it ever had anything: what follows would be refused."""
     old.problem = problem
     if old.is_deleted:
         old.body = new
-    old.save(update_fields=["body", "problem"])
-    return old
 
 
 NESTED = {"evses": "uid", "connectors": "id"}

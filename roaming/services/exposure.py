@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from infrastructure.models import EVSE, Charger, Connector, Location, Operator
 from infrastructure.services import checks
@@ -94,15 +95,21 @@ def judge(platform: RoamingPlatform, area: Location, profile: RoamingProfile | N
     exposure = Exposure(profile)
     exposure.reasons += checks.location_reasons(area)
     if profile is None:
-        exposure.reasons.append(f"Operator {area.operator} is in no roaming profile of {platform}.")
+        exposure.reasons.append(
+            gettext("Operator %(operator)s is in no roaming profile of %(platform)s.")
+            % {"operator": area.operator, "platform": platform}
+        )
     area_is_ready = not exposure.reasons
     for connector in connectors_of(area):
         reasons = checks.connector_reasons(connector)
         tariff = tariffs.tariff_for(connector)
         if tariff is None and platform.type == PlatformType.PTP:
             reasons.append(
-                f"{connector}: no tariff of {platform} applies. Assign one to the platform and to the session "
-                "settings of the charger, its operator or the site."
+                gettext(
+                    "%(connector)s: no tariff of %(platform)s applies. Assign one to the platform and to the session "
+                    "settings of the charger, its operator or the site."
+                )
+                % {"connector": connector, "platform": platform}
             )
         exposure.reasons += reasons
         if area_is_ready and not reasons:
@@ -119,6 +126,8 @@ def mark_exposed(area: Location, exposure: Exposure) -> None:
         return
     connector_ids = [connector.pk for connector in visible]
     Connector.objects.filter(fresh, pk__in=connector_ids).update(first_exposed_at=now)
+    for connector in visible:  # the next platform is shown the same rows
+        connector.first_exposed_at = connector.first_exposed_at or now
     EVSE.objects.filter(fresh, connectors__in=connector_ids).update(first_exposed_at=now)
     Charger.objects.filter(fresh, evses__connectors__in=connector_ids).update(first_exposed_at=now)
     Location.objects.filter(fresh, pk=area.pk).update(first_exposed_at=now)

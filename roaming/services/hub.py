@@ -66,6 +66,21 @@ def is_reachable(platform: RoamingPlatform, country_code: str, party_id: str) ->
     return not away.exists()
 
 
+def addressee(platform: RoamingPlatform, country_code: str, party_id: str) -> tuple[str, str] | None:
+    """Whom a message about this party's driver, or to who asked, is addressed to: any party behind a hub, else one of
+    the platform's own; None for its first (2.2.1 transport_and_format, 4.2)."""
+    if not country_code or not party_id:
+        return None
+    own = platform.roles.filter(country_code__iexact=country_code, party_id__iexact=party_id)
+    return (country_code, party_id) if platform.type == PlatformType.HUB or own.exists() else None
+
+
+def owner_of(platform: RoamingPlatform, document: Document) -> tuple[str, str] | None:
+    """The addressee of a Session or CDR: the party whose token it was charged with; None for other documents."""
+    token = document.body.get("cdr_token")
+    return addressee(platform, token["country_code"], token["party_id"]) if token else None
+
+
 def may_send(platform: RoamingPlatform, document: Document) -> bool:
     """Whether a Session or CDR may go to the party whose token it was charged with."""
     token = document.body.get("cdr_token")
@@ -79,6 +94,7 @@ def _catch_up(client: ClientInfo) -> None:
         module__in=[Module.SESSIONS, Module.CDRS],
         body__cdr_token__country_code__iexact=client.country_code,
         body__cdr_token__party_id__iexact=client.party_id,
+        is_deleted=False,
     ).exclude(acknowledged=F("body"))
     for document in documents.order_by("pk"):
         session_id = document.body.get("session_id") or document.object_id

@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
+from django.db import connection
 
 from infrastructure.secrets import decrypt
 from roaming.choices import InterfaceRole, Module, PlatformType
@@ -70,6 +71,12 @@ def client_for(
         platform=platform,
         subject=subject,
     )
+
+
+def release_connection() -> None:
+    """Our place in the connection pool is for others while a partner thinks."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def client_with(

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy
 
 from infrastructure.models import EVSE, Location
 from roaming.ocpi.errors import InvalidParameters
@@ -28,6 +29,8 @@ EXAMPLES = {
     "energy_mix": '{"is_green_energy": true}',
     "publish_allowed_to": '[{"issuer": "Acme", "visual_number": "123"}]',
 }
+WITHOUT_EXAMPLE = gettext_lazy("This does not fit what partners expect: %(problems)s.")
+WITH_EXAMPLE = gettext_lazy("This does not fit what partners expect: %(problems)s. Example: %(example)s")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -46,8 +49,9 @@ def _check(type_name: str, obj: Any, names: tuple[str, ...]) -> None:
     for name in names:
         problems = _problems(type_name, name, getattr(obj, name))
         if problems:
-            example = f" Example: {EXAMPLES[name]}" if name in EXAMPLES else ""
-            errors[name] = f"This does not fit what partners expect: {'; '.join(problems)}.{example}"
+            named = {"problems": "; ".join(problems), "example": EXAMPLES.get(name, "")}
+            text = WITH_EXAMPLE if name in EXAMPLES else WITHOUT_EXAMPLE
+            errors[name] = text % named
     if errors:
         raise ValidationError(errors)
 

@@ -1,6 +1,6 @@
 """The outlets at which a card is presented, as each platform sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,17 +32,23 @@ def connectors_at(charger_id: int, evse_number: int | None) -> list[Connector]:
     return list(parents.order_by("evse__number", "number"))
 
 
-def places(connectors: Sequence[Connector], **of_platform: Any) -> list[Place]:
-    """For registered eMSPs and hubs that see some of the connectors of one charger; no other card charges here.
+CARD_ISSUERS = (PlatformType.EMSP, PlatformType.HUB)
 
-    Not for terminals: their drivers pay first, and what a START_SESSION pre-authorised is good for one session.
+
+def places(
+    connectors: Sequence[Connector], types: Collection[PlatformType] = CARD_ISSUERS, **of_platform: Any
+) -> list[Place]:
+    """For registered platforms that see some of the connectors of one charger; no other card charges here.
+
+    Terminals only where `types` says so, for tags with their prefix: otherwise their drivers pay first, and what a
+    START_SESSION pre-authorised is good for one session.
     """
     documents = Document.objects.filter(
         module=Module.LOCATIONS,
         source_id=connectors[0].evse.charger.location_id,
         is_deleted=False,
         platform__state=PlatformState.REGISTERED,
-        platform__type__in=[PlatformType.EMSP, PlatformType.HUB],
+        platform__type__in=types,
         **of_platform,
     )
     found = []

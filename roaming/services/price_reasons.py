@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.db.models import Prefetch, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.models import EVSE, Charger, Connector, Location
 from roaming.choices import PlatformType
@@ -35,6 +37,7 @@ class Level(StrEnum):
 
 
 _LEVELS = tuple(Level)
+_LEVEL_NAMES = {Level.CHARGER: _("charger"), Level.OPERATOR: _("operator"), Level.SITE: _("site")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Place:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.level} {self.name}"
+        return f"{_LEVEL_NAMES[self.level]} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +136,15 @@ def _candidates(
     assigned: dict[int, RoamingTariff],
     winner: RoamingTariff | None,
 ) -> list[Candidate]:
-    elsewhere = [tariff for pk, tariff in assigned.items() if pk not in {tariff.pk for _, tariff in placed}]
-    every_id = {*assigned, *(tariff.pk for _, tariff in placed)}
+    elsewhere = [tariff for pk, tariff in assigned.items() if pk not in {tariff.pk for _place, tariff in placed}]
+    every_id = {*assigned, *(tariff.pk for _place, tariff in placed)}
     published = set(TariffVersion.objects.filter(tariff__in=every_id).values_list("tariff_id", flat=True))
     rules = _Rules(platform, connector.evse.charger.location, at, assigned.keys(), published)
     winning = next((place for place, tariff in placed if tariff == winner), None)
     found = [
         Candidate(tariff, place, tuple(_reasons(rules, tariff, place, winner, winning))) for place, tariff in placed
     ]
-    nowhere = "In none of the session settings here: charger, operator and site."
+    nowhere = gettext("In none of the session settings here: charger, operator and site.")
     return [*found, *(Candidate(tariff, None, (*rules.faults(tariff), nowhere)) for tariff in elsewhere)]
 
 
@@ -155,9 +158,11 @@ def _reasons(
     if winner is None or winning is None:
         return
     if place.level != winning.level:
-        yield f"The session settings of {winning} are nearer, and {winner} of them applies."
+        text = gettext("The session settings of %(place)s are nearer, and %(tariff)s of them applies.")
+        yield text % {"place": winning, "tariff": winner}
     elif not any(rules.faults(tariff)):
-        yield f"Two tariffs of these session settings apply; {winner} has the newer validity."
+        text = gettext("Two tariffs of these session settings apply; %(tariff)s has the newer validity.")
+        yield text % {"tariff": winner}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +177,19 @@ class _Rules:
 
     def faults(self, tariff: RoamingTariff) -> Iterable[str]:
         if tariff.pk not in self.assigned:
-            yield f"Not assigned to {self.platform}."
+            yield gettext("Not assigned to %(platform)s.") % {"platform": self.platform}
         if tariff.status != TariffStatus.ACTIVE:
-            yield f"Its status is {tariff.get_status_display().lower()}, not active."
+            status = tariff.get_status_display().lower()
+            yield gettext("Its status is %(status)s, not active.") % {"status": status}
         if tariff.valid_from is not None and tariff.valid_from > self.at:
-            yield f"Valid only from {self._local(tariff.valid_from)}."
+            yield gettext("Valid only from %(time)s.") % {"time": self._local(tariff.valid_from)}
         if tariff.valid_until is not None and tariff.valid_until <= self.at:
-            yield f"No longer valid since {self._local(tariff.valid_until)}."
+            yield gettext("No longer valid since %(time)s.") % {"time": self._local(tariff.valid_until)}
         if self.platform.type == PlatformType.PTP and tariff.type not in FOR_TERMINALS:
-            yield f"Its type is {tariff.get_type_display().lower()}: terminals get ad hoc and untyped tariffs only."
+            text = gettext("Its type is %(type)s: terminals get ad hoc and untyped tariffs only.")
+            yield text % {"type": tariff.get_type_display().lower()}
         if tariff.pk not in self.published:
-            yield "Never published: there is no version with prices."
+            yield gettext("Never published: there is no version with prices.")
 
     def _local(self, instant: datetime) -> str:
         return f"{instant.astimezone(self.area.zone_info()):%Y-%m-%d %H:%M}"
@@ -217,7 +224,7 @@ def _version_at(tariff: RoamingTariff, at: datetime) -> TariffVersion:
 def _hidden(platform: RoamingPlatform, connector: Connector, resolver: Resolver) -> Iterator[str]:
     """As `exposure` judges an area that has no other connector."""
     if not platform.is_registered:
-        yield f"{platform} is not registered: it sees nothing yet."
+        yield gettext("%(platform)s is not registered: it sees nothing yet.") % {"platform": platform}
     evse = connector.evse
     areas = Location.objects.filter(pk=evse.charger.location_id).select_related("operator__site")
     area = areas.prefetch_related(

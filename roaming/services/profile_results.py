@@ -12,7 +12,7 @@ from roaming.choices import ChargingProfileResultType, InterfaceRole, Module, Pr
 from roaming.models import ProfileRequest, Push
 from roaming.ocpi.types import format_datetime
 from roaming.ocpi.versions import join
-from roaming.services import push
+from roaming.services import hub, push
 from roaming.services.credentials import endpoint
 from roaming.services.profiles import forward
 from roaming.services.registry import Request, Sender
@@ -96,7 +96,9 @@ def _push_active(request: ProfileRequest, profile: Json) -> None:
 
 def _frozen(session: ChargingSession, body: Json, *, session_id: str = "") -> Json:
     party = {"country_code": session.country_code, "party_id": session.party_id}
-    return {**party, "session_id": session_id, "body": body}
+    token = session.cdr_token or {}
+    to = {"to_country_code": token.get("country_code", ""), "to_party_id": token.get("party_id", "")}
+    return {**party, **to, "session_id": session_id, "body": body}
 
 
 def _active_profile(call: OutgoingCall, session: ChargingSession) -> Json:
@@ -119,10 +121,13 @@ def build(pushed: Push) -> Request | None:
     """A result to the address that came with the request, unchanged; a profile in force to the partner's module."""
     frozen: Json = pushed.body or {}
     own = {"country_code": frozen["country_code"], "party_id": frozen["party_id"]}
+    to = hub.addressee(pushed.platform, frozen["to_country_code"], frozen["to_party_id"])
+    if to is not None and not hub.is_reachable(pushed.platform, *to):
+        return None
     if not frozen["session_id"]:
-        return Request("POST", pushed.url, frozen["body"], **own)
+        return Request("POST", pushed.url, frozen["body"], **own, addressee=to)
     url = endpoint(pushed.platform, Module.CHARGINGPROFILES, InterfaceRole.SENDER)
-    return Request("PUT", join(url, frozen["session_id"]), frozen["body"], **own) if url else None
+    return Request("PUT", join(url, frozen["session_id"]), frozen["body"], **own, addressee=to) if url else None
 
 
 PROFILES = Sender(build)

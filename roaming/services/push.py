@@ -7,7 +7,7 @@ something again, what was given up is said once more. A push without `give_up_at
 import logging
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from infrastructure import correlation
@@ -19,20 +19,30 @@ from roaming.ocpi.errors import PeerError, PeerRefused
 from roaming.ocpi.exchange import Subject
 from roaming.ocpi.headers import new_id
 from roaming.services import circuit
-from roaming.services.peers import client_for
-from roaming.services.push_claims import CLAIM_LIFETIME, claim, claimable, release_all, release_dead
+from roaming.services.peers import client_for, release_connection
+from roaming.services.push_claims import (
+    CLAIM_LIFETIME,
+    best_probe,
+    claim,
+    claimable,
+    next_of,
+    release_all,
+    release_dead,
+)
 from roaming.services.push_outcomes import Clock, failed, finished, platform_answered, wake_followers
-from roaming.services.push_queue import DELIVER, STATE_LIFETIME, enqueue, enqueue_state
+from roaming.services.push_queue import DELIVER, STATE_LIFETIME, NewState, enqueue, enqueue_state, enqueue_states
 from roaming.services.registry import Request, registry
 
 __all__ = [
     "CLAIM_LIFETIME",
     "STATE_LIFETIME",
+    "NewState",
     "claim",
     "deliver",
     "discard",
     "enqueue",
     "enqueue_state",
+    "enqueue_states",
     "probe",
     "release_all",
     "send_again",
@@ -45,6 +55,8 @@ logger = logging.getLogger(__name__)
 # Staff asks for a message whose time is over: it gets this long.
 LAST_CHANCE = timedelta(minutes=1)
 KEEP_FINISHED = timedelta(days=30)
+# No pause is longer (`REFUSED_BACKOFF`, `circuit.LONGEST_WISH`): who waits longer waits for a clock that was set back.
+LONGEST_PLAN = timedelta(minutes=90)
 PROBE = "roaming.tasks.probe_platform"
 _DELETE_AT_ONCE = 1_000
 
@@ -55,7 +67,7 @@ def deliver(push_id: int) -> None:
     """Sends one push if it is due and nobody else does. Never raises for a failing peer."""
     push = claim(push_id)
     if push is not None:
-        with correlation.correlated(new_id()):
+        with correlation.correlated(push.correlation_id or new_id()):
             _deliver(push)
 
 
@@ -81,11 +93,11 @@ def _send(push: Push, request: Request) -> Reply:
         own_country=request.country_code,
         own_party=request.party_id,
         routing=request.routing,
+        addressee=request.addressee,
         subject=Subject(push.module, push.object_id),
     )
     correlation_id = correlation.current()
-    if not connection.in_atomic_block:
-        connection.close()  # our place in the pool is for others while the partner thinks
+    release_connection()
     with client:
         if request.method == "DELETE":
             return client.delete(request.url, correlation_id=correlation_id)
@@ -97,9 +109,13 @@ def sweep() -> None:
     """The guarantee behind the wake-ups: due pushes are woken, claims of dead workers are released."""
     now = timezone.now()
     release_dead()
+    Push.objects.filter(state=PushState.PENDING, not_before__gt=now + LONGEST_PLAN).update(not_before=now)
+    circuit.open_circuits().filter(probe_at__gt=now + LONGEST_PLAN).update(probe_at=now)
     Push.objects.filter(state=PushState.PENDING, give_up_at__lt=now).update(state=PushState.DROPPED, finished_at=now)
-    for push_id in claimable(now).order_by("queued_at").values_list("pk", flat=True)[:500]:
-        wake_task(DELIVER, push_id)
+    for platform_id in claimable(now).order_by().values_list("platform", flat=True).distinct():
+        # Each that ends wakes the next.
+        for push_id in next_of(platform_id):
+            wake_task(DELIVER, push_id)
     for open_circuit in circuit.due_for_probe(now):
         _begin_probe(open_circuit.platform, now)
 
@@ -109,12 +125,11 @@ def sweep() -> None:
 
 def _begin_probe(platform: RoamingPlatform, now: datetime) -> None:
     """Something that waits is the best probe; where nothing does, its versions are read."""
-    waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
-    first = waiting.order_by("queued_at").first()
+    first = best_probe(platform)
     if first is None:
         wake_task(PROBE, platform.pk)
-    elif first.not_before > now and first.attempts:
-        waiting.filter(pk=first.pk).update(not_before=now)
+    elif first.not_before > now:
+        Push.objects.filter(pk=first.pk, state=PushState.PENDING).update(not_before=now)
         wake_task(DELIVER, first.pk)
 
 
@@ -165,6 +180,7 @@ def send_again(push: Push) -> None:
                 method=push.method,
                 url=push.url,
                 body=push.body,
+                correlation_id=push.correlation_id,
                 give_up_at=_new_end(push),
             )
             Push.objects.filter(pk=push.pk).update(needs_operator=False)

@@ -5,18 +5,19 @@ import random
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from infrastructure import correlation
 from infrastructure.wakeups import wake_task
-from roaming.choices import PushState
-from roaming.models import Push, PushAttempt, RoamingPlatform
+from roaming.choices import Module, PushState
+from roaming.models import Document, Push, PushAttempt, RoamingPlatform
 from roaming.ocpi.client import Reply
 from roaming.ocpi.errors import PeerError, PeerRefused
 from roaming.services import circuit
-from roaming.services.push_claims import URGENT
+from roaming.services.push_claims import URGENT, next_of
 from roaming.services.push_queue import DELIVER, enqueue_state
 from roaming.services.registry import Request, registry
 
@@ -69,11 +70,28 @@ def platform_answered(platform: RoamingPlatform) -> None:
 
 
 def _catch_up(platform: RoamingPlatform) -> None:
-    dropped = Push.objects.filter(platform=platform, state=PushState.DROPPED, body__isnull=True)
     # In the order in which it was asked for: a tariff before its locations, a session before what follows it.
-    for module, object_id, sequence in dropped.order_by("queued_at").values_list("module", "object_id", "sequence"):
-        enqueue_state(platform, module, object_id, sequence=sequence)
-    dropped.update(state=PushState.SUPERSEDED)
+    dropped = list(
+        Push.objects.filter(platform=platform, state=PushState.DROPPED, body__isnull=True).order_by("queued_at", "pk")
+    )
+    for push in dropped:
+        # A tariff that is offered goes back to its place before the locations that name it.
+        since = push.queued_at if push.module == Module.TARIFFS and _is_offered(push) else None
+        enqueue_state(platform, push.module, push.object_id, sequence=push.sequence, since=since)
+    # Only these: what is given up at this moment is for the next answer.
+    Push.objects.filter(pk__in=[push.pk for push in dropped]).update(state=PushState.SUPERSEDED)
+
+
+def _is_offered(push: Push) -> bool:
+    country_code, party_id, tariff_id = push.object_id.split("/", 2)
+    return Document.objects.filter(
+        platform=push.platform,
+        module=Module.TARIFFS,
+        country_code=country_code,
+        party_id=party_id,
+        object_id=tariff_id,
+        is_deleted=False,
+    ).exists()
 
 
 def failed(push: Push, error: PeerError, clock: Clock) -> None:
@@ -81,29 +99,40 @@ def failed(push: Push, error: PeerError, clock: Clock) -> None:
     with transaction.atomic():
         again_now = error.permanent and registry.senders[push.module].refused(push)
         state, not_before = _after_failure(push, error, now, again_now)
-        superseded = (
-            Push.objects.filter(
-                platform=push.platform, module=push.module, object_id=push.object_id, state=PushState.PENDING
-            )
-            .exclude(pk=push.pk)
-            .exists()
-        )
-        if superseded:
-            state = PushState.SUPERSEDED
         _record(push, clock, error.http_status if isinstance(error, PeerRefused) else None, error.detail)
-        Push.objects.filter(pk=push.pk).update(
-            state=state,
-            attempts=push.attempts + 1,
-            not_before=not_before,
-            finished_at=None if state == PushState.PENDING else now,
-            last_error=error.detail,
-            needs_operator=error.permanent and not again_now and not superseded,
-        )
-        if again_now and state == PushState.PENDING:
+        values = {
+            "state": state,
+            "attempts": push.attempts + 1,
+            "not_before": not_before,
+            "finished_at": None if state == PushState.PENDING else now,
+            "last_error": error.detail,
+            "needs_operator": error.permanent and not again_now,
+        }
+        is_newest = not _has_newer(push) and _stored(push, values)
+        if not is_newest:
+            Push.objects.filter(pk=push.pk).update(
+                **{**values, "state": PushState.SUPERSEDED, "finished_at": now, "needs_operator": False}
+            )
+        if again_now and is_newest:
             wake_task(DELIVER, push.pk)
     _tell_circuit(push, error)
     wake_followers(push.platform)
     logger.warning("%s: attempt %d failed: %s", push, push.attempts + 1, error.detail)
+
+
+def _has_newer(push: Push) -> bool:
+    same = Push.objects.filter(platform=push.platform, module=push.module, object_id=push.object_id)
+    return same.filter(state=PushState.PENDING).exclude(pk=push.pk).exists()
+
+
+def _stored(push: Push, values: dict[str, Any]) -> bool:
+    """False when a newer push of the object, which nobody could see yet, waits by now: only one may."""
+    try:
+        with transaction.atomic():
+            Push.objects.filter(pk=push.pk).update(**values)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _tell_circuit(push: Push, error: PeerError) -> None:
@@ -153,6 +182,5 @@ def pause_after(attempts: int) -> timedelta:
 
 def wake_followers(platform: RoamingPlatform) -> None:
     """What may have waited for a push: its object, its sequence, or the partner's share of the workers."""
-    due = Push.objects.filter(platform=platform, state=PushState.PENDING, not_before__lte=timezone.now())
-    for push_id in due.order_by("queued_at").values_list("pk", flat=True)[:10]:
+    for push_id in next_of(platform.pk):
         wake_task(DELIVER, push_id)

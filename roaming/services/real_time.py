@@ -11,8 +11,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from chargers.choices import TokenType
 from chargers.models import Token
 from roaming.choices import AllowedType, InterfaceRole, Module, PlatformType
@@ -23,7 +21,7 @@ from roaming.ocpi.objects import validate
 from roaming.ocpi.types import ci_equal
 from roaming.ocpi.versions import join
 from roaming.services import hub
-from roaming.services.peers import client_for, endpoint
+from roaming.services.peers import client_for, endpoint, release_connection
 from roaming.services.places import Place
 
 logger = logging.getLogger(__name__)
@@ -73,7 +71,7 @@ def ask(inquiries: Sequence[Inquiry]) -> Iterator[tuple[Inquiry, Verdict]]:
     waiting = {future: inquiry for inquiry in inquiries if (future := _begin(inquiry)) is not None}
     silent = set(inquiries)
     if waiting:
-        _release_connection()
+        release_connection()
     try:
         for future in as_completed(waiting, timeout=PATIENCE):
             silent.remove(waiting[future])
@@ -139,12 +137,6 @@ def _addressee(inquiry: Inquiry) -> tuple[str, str] | None:
 def _post(client: OcpiClient, url: str, references: Json) -> Reply:
     with client:
         return client.post(url, references)
-
-
-def _release_connection() -> None:
-    """Our place in the connection pool is for others while partners think."""
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def _verdict(inquiry: Inquiry, future: Future[Reply]) -> Verdict:

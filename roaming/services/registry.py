@@ -24,7 +24,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request to a peer. `routing` is False for modules without OCPI-to/from headers."""
+    """One HTTP request to a peer. `routing` is False for modules without OCPI-to/from headers; `addressee` is whom of
+    the peer's parties it is for (country code and party id; None: the first)."""
 
     method: str
     url: str
@@ -32,6 +33,7 @@ class Request:
     country_code: str = ""
     party_id: str = ""
     routing: bool = True
+    addressee: tuple[str, str] | None = None
     state: Any = None  # what the peer holds once it took the request
 
 

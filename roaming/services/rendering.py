@@ -1,15 +1,18 @@
 """Our rows as OCPI 2.2.1 objects, without `last_updated` of nested parts (see `documents.stamp`)."""
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargingSession
+from infrastructure import ids
 from infrastructure.choices import Capability, EVSEStatus
 from infrastructure.models import EVSE, Connector, Location, Operator
 from roaming.models import RoamingProfile
 from roaming.ocpi.types import format_datetime, number
-from tariffs.services.versions import ocpi_tariff
+from tariffs.services.versions import for_wholesale, ocpi_tariff
 
 Json = dict[str, Any]
 
@@ -64,7 +67,22 @@ def location(area: Location, profile: RoamingProfile, evses: list[Json]) -> Json
     )
 
 
-def evse(outlet: EVSE, connectors: list[Json]) -> Json:
+def physical_references(outlets: Iterable[EVSE]) -> dict[int, str]:
+    """What tells the EVSEs of one area apart at a terminal, by primary key: their own, else a part of the EVSE id.
+
+    Where two have the same part, the charger stands before it: the second outlet of CP-7 is "CP-7-2".
+    """
+    rows = list(outlets)
+    taken = Counter(one.effective_physical_reference.upper() for one in rows)
+    return {
+        one.pk: one.effective_physical_reference
+        if one.physical_reference or taken[one.effective_physical_reference.upper()] == 1
+        else f"{one.charger.identity}-{one.number}"[-ids.PHYSICAL_REFERENCE_LENGTH :]
+        for one in rows
+    }
+
+
+def evse(outlet: EVSE, connectors: list[Json], physical_reference: str) -> Json:
     """OCPI EVSE (8.3.2). Every charger that we expose can be started and stopped remotely."""
     capabilities = dict.fromkeys([Capability.REMOTE_START_STOP_CAPABLE.value, *outlet.capabilities])
     return filled(
@@ -75,7 +93,7 @@ def evse(outlet: EVSE, connectors: list[Json]) -> Json:
         connectors=connectors,
         floor_level=outlet.floor_level,
         coordinates=coordinates(outlet.latitude, outlet.longitude),
-        physical_reference=outlet.effective_physical_reference,
+        physical_reference=physical_reference,
         directions=outlet.directions,
         parking_restrictions=outlet.parking_restrictions,
         images=outlet.images,
@@ -167,20 +185,6 @@ def cdr(row: CDR, *, for_terminals: bool) -> Json:
     charging = row.session
     cost = row.cost
     parts = ("fixed", "energy", "time", "parking", "reservation")
-    version = charging.tariff_version
-    tariffs = (
-        []
-        if version is None
-        else [
-            ocpi_tariff(
-                version,
-                country_code=charging.country_code,
-                party_id=charging.party_id,
-                last_updated=version.created_at,
-                for_terminals=for_terminals,
-            )
-        ]
-    )
     return filled(
         country_code=charging.country_code,
         party_id=charging.party_id,
@@ -193,7 +197,7 @@ def cdr(row: CDR, *, for_terminals: bool) -> Json:
         authorization_reference=charging.authorization_reference,
         cdr_location=charging.place if charging.started_at else charging.place | NO_OUTLET,
         currency=row.currency,
-        tariffs=tariffs,
+        tariffs=_tariffs(charging, for_terminals=for_terminals),
         charging_periods=row.charging_periods,
         total_cost=price(row.total_cost_excl_vat, row.total_cost_incl_vat),
         **{f"total_{part}_cost": price(**cost[part]) for part in parts if part in cost},
@@ -206,3 +210,22 @@ def cdr(row: CDR, *, for_terminals: bool) -> Json:
         credit_reference_id=row.credited.uid if row.credited else None,
         last_updated=format_datetime(row.created_at),
     )
+
+
+def _tariffs(row: ChargingSession, *, for_terminals: bool) -> list[Json]:
+    """The one that priced the session, as at its start."""
+    version, terms = row.tariff_version, row.retail_terms
+    if version is None:
+        return []
+    tariff = ocpi_tariff(
+        version,
+        country_code=row.country_code,
+        party_id=row.party_id,
+        last_updated=version.created_at,
+        # What is blocked on a card and told to its owner is not wholesale.
+        for_terminals=for_terminals and terms is None,
+    )
+    if terms is not None:
+        limit = None if row.limit is None else terms.wholesale_limit(row.limit)
+        tariff = for_wholesale(tariff, version, limit)
+    return [tariff]

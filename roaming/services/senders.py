@@ -19,7 +19,7 @@ Json = dict[str, Any]
 def document_of(push: Push) -> Document:
     """Raises Document.DoesNotExist."""
     country_code, party_id, object_id = push.object_id.split("/", 2)
-    return Document.objects.get(
+    return Document.objects.select_related("platform").get(
         platform=push.platform,
         module=push.module,
         country_code=country_code,
@@ -48,6 +48,7 @@ def _object_request(document: Document, url: str, method: str, *path: str, body:
         body,
         country_code=own[0],
         party_id=own[1],
+        addressee=hub.owner_of(document.platform, document),
         state=document.body,
     )
 
@@ -104,6 +105,7 @@ def _cdr(document: Document, url: str) -> Request:
         document.body,
         country_code=document.country_code,
         party_id=document.party_id,
+        addressee=hub.owner_of(document.platform, document),
         state=document.body,
     )
 
@@ -140,10 +142,17 @@ def refused(push: Push) -> bool:
 DOCUMENTS = Sender(build, acknowledge, refused)
 
 
-def build_command_result(push: Push) -> Request:
-    """The result of a command, to the address that the platform gave with it, unchanged."""
+def build_command_result(push: Push) -> Request | None:
+    """The result of a command, to the address that the platform gave with it, unchanged, and to the party that sent it.
+
+    None when its hub says meanwhile that the party is not connected.
+    """
     frozen: Json = push.body or {}
-    return Request("POST", push.url, frozen["body"], country_code=frozen["country_code"], party_id=frozen["party_id"])
+    to = hub.addressee(push.platform, frozen.get("to_country_code", ""), frozen.get("to_party_id", ""))
+    if to is not None and not hub.is_reachable(push.platform, *to):
+        return None
+    own = {"country_code": frozen["country_code"], "party_id": frozen["party_id"]}
+    return Request("POST", push.url, frozen["body"], **own, addressee=to)
 
 
 COMMAND_RESULTS = Sender(build_command_result)

@@ -12,9 +12,11 @@ from infrastructure.models import Connector
 from roaming.choices import PlatformType
 from roaming.models import Document, RoamingPlatform
 from roaming.ocpi.types import ci_equal
+from roaming.services.retail import terms_of
 from tariffs.models import TariffVersion
 from tariffs.services.publish import current_version
 from tariffs.services.resolution import resolve
+from tariffs.services.versions import preauthorisation
 
 Json = dict[str, Any]
 
@@ -40,11 +42,11 @@ def tariff_version(platform: RoamingPlatform, connector: Connector) -> TariffVer
 
 
 def limit(platform: RoamingPlatform, version: TariffVersion | None) -> Decimal | None:
-    """Only terminals block an amount; gross."""
+    """What is blocked on the driver's card: only terminals do; gross."""
     if version is None or platform.type != PlatformType.PTP:
         return None
-    amount = version.content["preauthorisation"]
-    return None if amount is None else Decimal(amount)
+    amount, terms = preauthorisation(version), terms_of(platform)
+    return terms.preauthorised(amount, version.content["currency"]) if terms and amount is not None else amount
 
 
 def cdr_token(token: Json) -> Json:

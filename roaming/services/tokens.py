@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from infrastructure.secrets import encrypt, keyed_hash, new_secret
+from infrastructure.secrets import encrypt, keyed_hash, keyed_hashes, new_secret
 from roaming.choices import PlatformState
 from roaming.models import RoamingPlatform
 from roaming.ocpi.errors import Unauthorized
@@ -23,6 +23,7 @@ GRACE = timedelta(hours=1)
 ANNOUNCED = timedelta(days=1)
 TOKEN_LENGTH = 64
 PURPOSE = "ocpi-server-token"
+HASHES = ("server_token_hash", "registration_token_hash", "next_server_token_hash", "previous_server_token_hash")
 
 
 class TokenKind(StrEnum):
@@ -33,9 +34,12 @@ class TokenKind(StrEnum):
 
 
 class Caller(NamedTuple):
+    """`parties`: how many of ours are on this connection."""
+
     platform: RoamingPlatform
     kind: TokenKind
     token: str
+    parties: int
 
 
 class TokenRefused(Exception):
@@ -56,23 +60,36 @@ def caller_and(authorization: str | None, besides: Besides) -> tuple[Caller, tup
     candidates = decode_tokens(authorization)
     if not candidates:
         raise Unauthorized("Authorization header with 'Token <Base64 of the credentials token>' required.")
-    tokens = {hash_token(token): token for token in candidates}
-    platform, found = callers.find(list(tokens), besides)
-    if platform is None:
+    tokens = {hashed: token for token in candidates for hashed in keyed_hashes(token, purpose=PURPOSE)}
+    found = callers.find(list(tokens), besides)
+    if found is None:
         raise Unauthorized("Unknown token.")
-    return _caller(platform, tokens), found
+    _renew_hashes(found.platform, tokens)
+    kind, token = _used(found.platform, tokens)
+    return Caller(found.platform, kind, token, found.parties), found.besides
 
 
-def _caller(platform: RoamingPlatform, tokens: dict[str, str]) -> Caller:
+def _renew_hashes(platform: RoamingPlatform, tokens: dict[str, str]) -> None:
+    """What was found under an old key is kept, and compared from here on, under the key of now."""
+    for column in HASHES:
+        stored = getattr(platform, column)
+        fresh = hash_token(tokens[stored]) if stored in tokens else stored
+        if fresh != stored:
+            RoamingPlatform.objects.filter(pk=platform.pk, **{column: stored}).update(**{column: fresh})
+            setattr(platform, column, fresh)
+            tokens[fresh] = tokens[stored]
+
+
+def _used(platform: RoamingPlatform, tokens: dict[str, str]) -> tuple[TokenKind, str]:
     if platform.server_token_hash in tokens:
         _end_grace(platform)
-        return Caller(platform, TokenKind.REGISTERED, tokens[platform.server_token_hash])
+        return TokenKind.REGISTERED, tokens[platform.server_token_hash]
     if platform.registration_token_hash in tokens:
-        return Caller(platform, TokenKind.REGISTRATION, tokens[platform.registration_token_hash])
+        return TokenKind.REGISTRATION, tokens[platform.registration_token_hash]
     other = {platform.next_server_token_hash, platform.previous_server_token_hash} & set(tokens)
     # During our first handshake the partner may read what we offer, and no more.
     kind = TokenKind.REGISTERED if platform.is_registered else TokenKind.REGISTRATION
-    return Caller(platform, kind, tokens[other.pop()])
+    return kind, tokens[other.pop()]
 
 
 def _end_grace(platform: RoamingPlatform) -> None:

@@ -15,6 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from infrastructure.guesses import WINDOW_S, Limit, network_of
+from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform
 from roaming.ocpi import envelope
 from roaming.ocpi.errors import (
@@ -24,6 +26,7 @@ from roaming.ocpi.errors import (
     NotFound,
     OcpiError,
     ServerError,
+    TooManyGuesses,
     Unauthorized,
 )
 from roaming.ocpi.headers import Routing, new_id
@@ -35,6 +38,7 @@ from roaming.services.tokens import Caller, TokenKind, platform_for
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 1_000_000
+GUESSES = Limit("ocpi")
 Row = TypeVar("Row", bound=Model)
 
 
@@ -58,6 +62,8 @@ class OcpiView(APIView):
     module: ClassVar[str] = ""
     is_configuration: ClassVar[bool] = False
     accepts_registration_token: ClassVar[bool] = False
+    # Whether a partner who knows several parties of ours must say which one it means.
+    needs_addressee: ClassVar[bool] = True
 
     caller: Caller
     routing = Routing()
@@ -120,22 +126,53 @@ class OcpiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if not self.is_configuration:
             self.routing = Routing.from_headers(request.headers)
-        self.caller = self.identify(request)
+        self.caller = self._identify_once(request)
         request.META[PLATFORM] = self.caller.platform.pk
         if self.caller.kind == TokenKind.REGISTRATION and not self.accepts_registration_token:
             raise Unauthorized("A registration token is good for versions and credentials only.")
         if self.routing.to_country or self.routing.to_party:
             self._check_addressee()
+        elif self.caller.parties > 1 and self.needs_addressee and not self.is_configuration:
+            raise InvalidParameters("OCPI-to-country-code and OCPI-to-party-id: you know several parties of ours.")
+        if self.routing.from_country or self.routing.from_party:
+            self._check_sender()
+
+    def _identify_once(self, request: Request) -> Caller:
+        """As `identify`, for who does not try one token after the other. Raises TooManyGuesses before looking."""
+        address, shown = network_of(request.META.get("REMOTE_ADDR", "")), request.headers.get("Authorization", "")
+        if GUESSES.is_reached(address, shown):
+            raise TooManyGuesses("Too many wrong tokens came from this address. Try again later.")
+        try:
+            caller = self.identify(request)
+        except Unauthorized:
+            if shown:
+                GUESSES.note_wrong(address, shown)
+            raise
+        GUESSES.note_right(address, shown)
+        return caller
 
     def identify(self, request: Request) -> Caller:
         """Raises Unauthorized."""
         return platform_for(request.headers.get("Authorization"))
+
+    def sender(self) -> tuple[str, str]:
+        """Country code and party id of who sends, "" where the headers do not tell or make no sense."""
+        country, party = self.routing.from_country, self.routing.from_party
+        return (country, party) if len(country) == 2 and len(party) == 3 else ("", "")
 
     def _check_addressee(self) -> None:
         country, party = self.routing.to_country, self.routing.to_party
         is_ours = self.platform.profiles.filter(country_code__iexact=country, party_id__iexact=party).exists()
         if not is_ours:
             raise InvalidParameters(f"OCPI-to: {country[:2]}-{party[:3]} is no party of ours on this connection.")
+
+    def _check_sender(self) -> None:
+        """Who is behind a hub may be known to us only later: the hub answers for it."""
+        if self.platform.type == PlatformType.HUB:
+            return
+        country, party = self.routing.from_country, self.routing.from_party
+        if not self.platform.roles.filter(country_code__iexact=country, party_id__iexact=party).exists():
+            raise InvalidParameters(f"OCPI-from: {country[:2]}-{party[:3]} is none of your parties.")
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """There is one format; peers with an odd Accept header get it too."""
@@ -150,6 +187,8 @@ class OcpiView(APIView):
             response["Allow"] = ", ".join(self.allowed_methods)
         if error.http_status == 401:
             response["WWW-Authenticate"] = "Token"
+        if error.http_status == 429:
+            response["Retry-After"] = str(WINDOW_S)
         return response
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Any:

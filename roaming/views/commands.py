@@ -1,5 +1,4 @@
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +17,11 @@ from roaming.services.commands import (
 )
 from roaming.views.base import OcpiView
 
-Receive = Callable[[RoamingPlatform, dict[str, Any]], CommandAnswer]
+
+class Receive(Protocol):
+    def __call__(
+        self, platform: RoamingPlatform, body: dict[str, Any], *, sender: tuple[str, str]
+    ) -> CommandAnswer: ...
 
 
 # Command -> type of its body, and who takes it (2.2.1 mod_commands, 13.3).
@@ -40,7 +43,7 @@ class CommandView(OcpiView):
         if command not in _COMMANDS:
             raise NotFound(f"There is no command {command[:40]}.")
         type_name, receive = _COMMANDS[command]
-        answer = receive(self.platform, self._checked_body(type_name))
+        answer = receive(self.platform, self._checked_body(type_name), sender=self.sender())
         body = envelope.success(_response(answer), status_code=answer.status_code)
         if answer.status_code >= 2000:
             body["status_message"] = answer.message

@@ -2,27 +2,22 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from roaming.models import Document
 from roaming.ocpi import envelope
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.pagination import PageRequest, page_headers
-from roaming.services.document_lists import DocumentPage, current, read_page
+from roaming.services.document_lists import DocumentPage, named, read_page
 from roaming.services.tokens import Caller
 from roaming.views.base import OcpiView
 
 
 class DocumentView(OcpiView):
-    def documents(self) -> QuerySet[Document]:
-        return current(self.platform, self.module)
-
-    def find(self, object_id: str, **conditions: str) -> dict[str, Any]:
+    def find(self, object_id: str, **owner: str) -> dict[str, Any]:
         """Body of one object; ids are CiStrings. Another platform's is as unknown as none at all."""
-        document = self.documents().filter(object_id__iexact=object_id, **conditions).first()
+        document = named(self.platform, self.module, object_id, **owner)
         if document is None:
             raise NotFound(f"There is no {object_id[:40]} in {self.module}.")
         body: dict[str, Any] = document.body
@@ -44,7 +39,9 @@ class DocumentListView(DocumentView):
 
     def get(self, request: Request) -> HttpResponse:
         params = request.query_params.dict()
-        headers = page_headers(self.address(), params, PageRequest.from_query(params), self.found.total)
+        page = PageRequest.from_query(params)
+        end = self.found.end
+        headers = page_headers(self.address(), params, page, self.found.total, is_last=end is None, end=end)
         body = envelope.success_of(self.found.objects)
         return HttpResponse(body, content_type="application/json", headers=headers)
 

@@ -9,6 +9,7 @@ from tariffs.pricing.emit import Detail, DetailPrice, emit_elements, limit_price
 from tariffs.pricing.engine import cost_now, price_each_period, price_periods
 from tariffs.pricing.errors import PricingError
 from tariffs.pricing.periods import ChargingPeriod, read_periods, split_session
+from tariffs.pricing.retail import RetailTerms
 from tariffs.pricing.rounding import json_number, money, ocpi_number, price_for_ocpi
 from tariffs.pricing.tariff import (
     DayOfWeek,
@@ -37,6 +38,7 @@ __all__ = [
     "PricingError",
     "ReservationRestriction",
     "Restrictions",
+    "RetailTerms",
     "Tariff",
     "TariffElement",
     "VatTotal",

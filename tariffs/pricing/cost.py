@@ -12,7 +12,8 @@ ZERO = Decimal(0)
 
 
 class CostDimension(StrEnum):
-    """What a line charges for; reserved time and its fee are apart from those of the session."""
+    """What a line charges for; reserved time and its fee are apart from those of the session, and the surcharge of
+    `retail` is no part of any tariff."""
 
     FLAT = "FLAT"
     ENERGY = "ENERGY"
@@ -20,6 +21,7 @@ class CostDimension(StrEnum):
     PARKING_TIME = "PARKING_TIME"
     RESERVATION_FLAT = "RESERVATION_FLAT"
     RESERVATION_TIME = "RESERVATION_TIME"
+    SURCHARGE = "SURCHARGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,11 @@ class Cost:
 
         A total that a limit changed is spread in proportion to the gross amounts before the limit.
         """
-        shares = self._shares()
+        shares = self.shares()
         amounts = _apportioned([share for _, share in shares], self.gross, money_unit(self.currency))
         return tuple(self._vat_total(rate, share, gross) for (rate, share), gross in zip(shares, amounts, strict=True))
 
-    def _shares(self) -> list[tuple[Decimal | None, Decimal]]:
+    def shares(self) -> list[tuple[Decimal | None, Decimal]]:
         """Unrounded gross per rate after limits."""
         shares = sorted(self.gross_by_rate, key=lambda one: -1 if one[0] is None else one[0])
         if self.total.incl_vat == self.subtotal.incl_vat:

@@ -1,7 +1,7 @@
 """The only place where amounts, energy and time are rounded."""
 
 from collections.abc import Mapping
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +42,16 @@ def currencies_with_decimals(decimals: int) -> tuple[str, ...]:
 def money(amount: Decimal, currency: str) -> Decimal:
     """Round an amount half up to the decimals of an ISO 4217 currency."""
     return amount.quantize(money_unit(currency), ROUND_HALF_UP)
+
+
+def money_up(amount: Decimal, currency: str) -> Decimal:
+    """Round an amount up to the decimals of an ISO 4217 currency."""
+    return amount.quantize(money_unit(currency), ROUND_CEILING)
+
+
+def cut_number(value: Decimal) -> Decimal:
+    """The four decimals of an OCPI number, never more than `value`; which is not negative."""
+    return value.quantize(_FOUR_DECIMALS, ROUND_DOWN)
 
 
 def price_for_ocpi(price: "Price") -> dict[str, float]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from tariffs.models import RoamingTariff
-from tariffs.pricing import Detail, DetailPrice, ocpi_number
+from tariffs.pricing import Detail, DetailPrice, RetailTerms, ocpi_number
 from tariffs.services.details import vat_factor
 from tariffs.services.price_words import Amounts, PriceWriter
 from tariffs.services.timeframes import ALWAYS, TimeFrame, cover_all_time, frame_of, may_overlap, written
@@ -38,15 +38,19 @@ def texts(
     *,
     for_terminals: bool = True,
     past: datetime | None = None,
+    terms: RetailTerms | None = None,
 ) -> list[DisplayText]:
-    """DisplayTexts: those that staff wrote (`TariffText`), else generated where the language is known."""
-    own = {text.language: text.text for text in tariff.texts.all()}
+    """DisplayTexts: those that staff wrote (`TariffText`), else generated where the language is known.
+
+    With `terms` all are generated: what staff wrote names the prices of the tariff itself.
+    """
+    own = {} if terms else {text.language: text.text for text in tariff.texts.all()}
     wanted = dict.fromkeys([*languages, *own])
     return [
         {
             "language": language,
             "text": own.get(language)
-            or generate(tariff, details, WORDINGS[language], for_terminals=for_terminals, past=past),
+            or generate(tariff, details, WORDINGS[language], for_terminals=for_terminals, past=past, terms=terms),
         }
         for language in wanted
         if language in own or language in WORDINGS
@@ -60,16 +64,22 @@ def generate(
     *,
     for_terminals: bool = True,
     past: datetime | None = None,
+    terms: RetailTerms | None = None,
 ) -> str:
     """At most 512 characters: all prices with their hours; else their ranges, and where the full list is.
 
-    `past` is a local time that is over everywhere: what ended before it is left out.
+    `past` is a local time that is over everywhere: what ended before it is left out. `terms` make them the driver's.
     """
+    terms = terms or RetailTerms()
     reachable = _reachable(details, past)
-    offers = _offers(reachable, past)
+    offers = _offers(reachable, past, terms.factor)
     writer = PriceWriter(wording, tariff.currency, [offer.amounts for offer in offers])
-    conditions = [*_steps(reachable, wording), *_minimum(tariff, writer)]
-    end = [*_limit(tariff, writer, for_terminals), *_vat(reachable, wording)]
+    conditions = [*_steps(reachable, wording), *_minimum(tariff, writer, terms)]
+    end = [
+        *_surcharge(offers, writer, terms),
+        *_limit(tariff, writer, for_terminals, terms),
+        *_vat(reachable, wording, terms),
+    ]
     ranges = [writer.ranges(), *([wording.sentences.varies] if len(offers) > 1 else [])]
     elsewhere = wording.sentences.full_list
     candidates = (
@@ -83,7 +93,7 @@ def generate(
 
 def energy_price(currency: str, details: Sequence[Detail], language: str = "en") -> str:
     """Gross price per kWh alone, "" when energy is free, for example "€0.49 per kWh"."""
-    offers = _offers(_reachable(details, None), None)
+    offers = _offers(_reachable(details, None), None, RetailTerms().factor)
     return PriceWriter(WORDINGS[language], currency, [offer.amounts for offer in offers]).energy_range()
 
 
@@ -109,12 +119,12 @@ def _reachable(details: Sequence[Detail], past: datetime | None) -> list[Detail]
     return reachable
 
 
-def _offers(reachable: Sequence[Detail], past: datetime | None) -> list[_Offer]:
+def _offers(reachable: Sequence[Detail], past: datetime | None, factor: Decimal) -> list[_Offer]:
     """In the order in which they win; neighbours of one price together. Time that no detail covers is free."""
     offers: list[_Offer] = []
     frames = [frame_of(detail, past) for detail in reachable]
     for detail, frame in zip(reachable, frames, strict=True):
-        _add(offers, Amounts(*(gross(price) for price in detail.prices)), frame)
+        _add(offers, Amounts(*(gross(price) * factor for price in detail.prices)), frame)
     if not cover_all_time(frames):
         _add(offers, Amounts(), ALWAYS)
     return offers
@@ -160,21 +170,30 @@ def _steps(details: Sequence[Detail], wording: Wording) -> Iterator[str]:
         yield wording.sentences.steps.format(" / ".join(named))
 
 
-def _minimum(tariff: RoamingTariff, writer: PriceWriter) -> Iterator[str]:
+def _minimum(tariff: RoamingTariff, writer: PriceWriter, terms: RetailTerms) -> Iterator[str]:
     if tariff.min_price:
-        yield writer.wording.sentences.at_least.format(writer.money(tariff.min_price))
+        yield writer.wording.sentences.at_least.format(writer.money(terms.gross(tariff.min_price)))
 
 
-def _limit(tariff: RoamingTariff, writer: PriceWriter, for_terminals: bool) -> Iterator[str]:
+def _surcharge(offers: Sequence[_Offer], writer: PriceWriter, terms: RetailTerms) -> Iterator[str]:
+    if terms.surcharge and any(offer.amounts != Amounts() for offer in offers):
+        yield writer.wording.sentences.surcharge.format(writer.money(terms.surcharge))
+
+
+def _limit(tariff: RoamingTariff, writer: PriceWriter, for_terminals: bool, terms: RetailTerms) -> Iterator[str]:
     sentences = writer.wording.sentences
     if for_terminals and tariff.preauthorisation:
-        yield sentences.blocked.format(writer.money(tariff.preauthorisation))
+        limits = [limit for limit in (tariff.preauthorisation, tariff.max_price) if limit] if terms.is_other else []
+        amount = terms.preauthorised(min(limits), tariff.currency) if limits else tariff.preauthorisation
+        yield sentences.blocked.format(writer.money(amount))
     elif tariff.max_price:
-        yield sentences.at_most.format(writer.money(tariff.max_price))
+        yield sentences.at_most.format(writer.money(terms.gross(tariff.max_price)))
 
 
-def _vat(details: Sequence[Detail], wording: Wording) -> Iterator[str]:
+def _vat(details: Sequence[Detail], wording: Wording, terms: RetailTerms) -> Iterator[str]:
     rates = {price.vat or Decimal(0) for detail in details for price in detail.prices if price.price}
+    if terms.surcharge:
+        rates.add(terms.surcharge_vat or Decimal(0))
     if any(rates):
         percents = [wording.numbers.percent.format(wording.numbers.plain(rate)) for rate in sorted(rates)]
         yield wording.sentences.with_vat.format(", ".join(percents))

@@ -1,27 +1,30 @@
-"""Gross prices and hours of single details, in English words for staff."""
+"""Gross prices and hours of single details, in words for staff: in their language or English."""
 
 from decimal import Decimal
+
+from django.utils.translation import get_language, gettext, pgettext
 
 from tariffs.pricing import Detail, DetailPrice, PriceComponent
 from tariffs.pricing.restrictions import ActiveComponents
 from tariffs.services import alt_texts, timeframes
 from tariffs.services.price_words import Amounts, PriceWriter
-from tariffs.services.wording import WORDINGS
+from tariffs.services.wording import WORDINGS, Wording
 
-FREE = "free"
-_ENGLISH = WORDINGS["en"]
+
+def free() -> str:
+    return pgettext("price", "free")
 
 
 def amount(value: Decimal, currency: str) -> str:
     """With the decimals of the currency, more only where they say something: "€0.49", "€0.4083"."""
-    return PriceWriter(_ENGLISH, currency, [Amounts()]).money(value)
+    return PriceWriter(_wording(), currency, [Amounts()]).money(value)
 
 
 def prices_in_words(detail: Detail, currency: str) -> str:
     """Everything that costs something, for example "€0.49 per kWh, €0.60 start fee"; "free" if nothing does."""
     amounts = Amounts(*(alt_texts.gross(price) for price in detail.prices))
-    listed = PriceWriter(_ENGLISH, currency, [amounts]).listed(amounts)
-    return ", ".join(filter(None, [listed, *_steps(detail)])) or FREE
+    listed = PriceWriter(_wording(), currency, [amounts]).listed(amounts)
+    return ", ".join(filter(None, [listed, *_steps(detail)])) or free()
 
 
 def short_price(detail: Detail, currency: str) -> str:
@@ -30,13 +33,13 @@ def short_price(detail: Detail, currency: str) -> str:
     for price, unit in units:
         if price.price:
             return f"{amount(alt_texts.gross(price), currency)}{unit}"
-    return FREE
+    return free()
 
 
 def hours_in_words(detail: Detail) -> str:
     """When the detail applies unless a higher priority does, for example "Fri 22:00–06:00 from 1 May 2026"."""
     frame = timeframes.frame_of(detail)
-    return "always" if frame == timeframes.ALWAYS else timeframes.written(frame, _ENGLISH)
+    return gettext("always") if frame == timeframes.ALWAYS else timeframes.written(frame, _wording())
 
 
 def detail_of(active: ActiveComponents) -> Detail:
@@ -52,11 +55,16 @@ def detail_of(active: ActiveComponents) -> Detail:
 
 def _steps(detail: Detail) -> list[str]:
     """Only those that a driver could notice on the bill."""
+    energy = [step for step in [detail.energy.step_size] if detail.energy.price and step > 1]
     times = {price.step_size for price in (detail.charge_time, detail.park_time) if price.price}
     return [
-        *(f"time in steps of {_duration(seconds)}" for seconds in sorted(times) if seconds > 1),
-        *(f"energy in steps of {step} Wh" for step in [detail.energy.step_size] if detail.energy.price and step > 1),
+        *(gettext("time in steps of %(step)s") % {"step": _duration(one)} for one in sorted(times) if one > 1),
+        *(gettext("energy in steps of %(step)s") % {"step": f"{step} Wh"} for step in energy),
     ]
+
+
+def _wording() -> Wording:
+    return WORDINGS.get((get_language() or "")[:2], WORDINGS["en"])
 
 
 def _duration(seconds: int) -> str:

@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from tariffs.models import RoamingTariff, TariffDetail
 from tariffs.pricing import money
 from tariffs.services.details import net_price, vat_factor
 
 MANY = 100
 _PRICES = (
-    ("energy", "kWh"),
-    ("charge_time", "hours of charging"),
-    ("park_time", "hours without charging"),
-    ("flat", "sessions"),
-    ("reservation_time", "reserved hours"),
+    ("energy", _("Energy price"), _("kWh")),
+    ("charge_time", _("Charge time price"), _("hours of charging")),
+    ("park_time", _("Park time price"), _("hours without charging")),
+    ("flat", _("Flat price"), _("sessions")),
+    ("reservation_time", _("Reservation time price"), _("reserved hours")),
 )
 
 
@@ -49,27 +52,42 @@ class Outcome:
         return self.billed != self.expected
 
     def __str__(self) -> str:
-        vat = "no VAT" if self.vat is None else f"{plain(self.vat)} % VAT"
-        example = f"{MANY} {self.units} cost {self.billed:f} {self.currency}"
+        vat = gettext("no VAT") if self.vat is None else gettext("%(rate)s %% VAT") % {"rate": plain(self.vat)}
+        text = gettext(
+            "%(net)s net is published, %(gross)s with %(vat)s results; %(many)d %(units)s cost %(billed)s %(currency)s"
+        )
         if self.is_surprising:
-            example += f", not {self.expected:f}"
-        return f"{self.net:f} net is published, {plain(self.gross)} with {vat} results; {example}"
+            text = gettext(
+                "%(net)s net is published, %(gross)s with %(vat)s results; "
+                "%(many)d %(units)s cost %(billed)s %(currency)s, not %(expected)s"
+            )
+        return text % {
+            "net": f"{self.net:f}",
+            "gross": plain(self.gross),
+            "vat": vat,
+            "many": MANY,
+            "units": self.units,
+            "billed": f"{self.billed:f}",
+            "currency": self.currency,
+            "expected": f"{self.expected:f}",
+        }
 
 
 def outcomes(detail: TariffDetail) -> Iterator[Outcome]:
     """Of every price of the detail that is entered and not zero."""
     is_gross, currency = detail.tariff.prices_include_vat, detail.tariff.currency
-    for name, units in _PRICES:
+    for name, label, units in _PRICES:
         entered, vat = getattr(detail, f"{name}_price"), getattr(detail, f"{name}_vat")
         net = net_price(entered, vat, is_gross=is_gross)
         if entered and net is not None:
-            yield Outcome(f"{name.capitalize().replace('_', ' ')} price", units, currency, vat, is_gross, entered, net)
+            yield Outcome(str(label), str(units), currency, vat, is_gross, entered, net)
 
 
 def surprises(tariff: RoamingTariff) -> list[str]:
     """A sentence for every price whose rounding a driver could see on a bill of `MANY` units."""
     return [
-        f"{detail}: {outcome.name} {plain(outcome.entered)} cannot be published exactly. {outcome}."
+        gettext("%(detail)s: %(price)s %(entered)s cannot be published exactly. %(outcome)s.")
+        % {"detail": detail, "price": outcome.name, "entered": plain(outcome.entered), "outcome": outcome}
         for detail in tariff.details.select_related("tariff")
         for outcome in outcomes(detail)
         if outcome.is_surprising

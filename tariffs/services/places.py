@@ -2,6 +2,7 @@
 
 from django.db.models import Q, QuerySet
 
+from infrastructure import access
 from infrastructure.models import Operator
 from tariffs.models import RoamingTariff
 
@@ -14,3 +15,10 @@ def operators_using(tariff: RoamingTariff) -> QuerySet[Operator]:
         | Q(session_settings__in=settings)
         | Q(locations__chargers__session_settings__in=settings)
     ).distinct()
+
+
+def may_change(user: access.User, tariff: RoamingTariff) -> bool:
+    """A tariff belongs to those who see every operator at which it applies; one that applies nowhere to all."""
+    if getattr(user, "is_superuser", False):
+        return True
+    return not operators_using(tariff).exclude(pk__in=access.operators_of(user)).exists()

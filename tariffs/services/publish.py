@@ -8,13 +8,14 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure import outbox
 from infrastructure.models import Site
 from infrastructure.services import masterdata
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, SessionSettings, TariffDetail, TariffText, TariffVersion
-from tariffs.pricing import Detail, emit_elements, limit_price
+from tariffs.pricing import Detail, RetailTerms, emit_elements, limit_price
 from tariffs.services import alt_texts, validation
 from tariffs.services.details import prices_of, to_pricing
 from tariffs.services.versions import format_instant
@@ -35,7 +36,10 @@ def publish_tariff(tariff: RoamingTariff, author: User | None = None) -> TariffV
         # Two publications at once would take the same number.
         tariff = RoamingTariff.objects.select_for_update().get(pk=tariff.pk)
         if tariff.status != TariffStatus.ACTIVE:
-            raise ValidationError(f"{tariff} is not active: partners see active tariffs only. Set it active first.")
+            raise ValidationError(
+                _("%(tariff)s is not active: partners see active tariffs only. Set it active first.")
+                % {"tariff": tariff}
+            )
         content = build_content(tariff)
         version = current_version(tariff)
         if version is None or version.content != content:
@@ -50,7 +54,7 @@ def build_content(tariff: RoamingTariff) -> dict[str, Any]:
     """`TariffVersion.content` of the tariff as it is now; raises ValidationError without details."""
     rows = list(tariff.details.order_by("-priority", "pk"))
     if not rows:
-        raise ValidationError("Add at least one tariff detail: a tariff without prices cannot be published.")
+        raise ValidationError(_("Add at least one tariff detail: a tariff without prices cannot be published."))
     details = [to_pricing(row) for row in rows]
     elements = emit_elements(details)
     # From the elements, as everyone who only has the published tariff must do it.
@@ -71,6 +75,12 @@ def build_content(tariff: RoamingTariff) -> dict[str, Any]:
     }
 
 
+def retail_texts(tariff: RoamingTariff, terms: RetailTerms) -> list[alt_texts.DisplayText]:
+    """What drivers read who pay the tariff by `terms`. Always generated: the texts of staff name other prices."""
+    details = [to_pricing(row) for row in tariff.details.order_by("-priority", "pk")]
+    return alt_texts.texts(tariff, details, _languages(), past=_past_everywhere(), terms=terms)
+
+
 def follow_tariff(tariff: RoamingTariff) -> None:
     """After a change (or deletion) of a tariff: an active one is published as it is now."""
     RoamingTariff.objects.filter(pk=tariff.pk).update(last_updated=timezone.now())
@@ -81,8 +91,7 @@ def follow_tariff(tariff: RoamingTariff) -> None:
             validation.check_has_details(current, details)
         outbox.record("tariff", tariff.pk)
         return
-    author = masterdata.current_author()
-    publish_tariff(current, author if isinstance(author, User) else None)
+    publish_tariff(current, outbox.current_author())
 
 
 def follow_part(part: TariffDetail | TariffText) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from infrastructure.models import Location
 from tariffs.choices import Recurrence, TariffStatus
@@ -38,23 +40,23 @@ def check_detail(detail: TariffDetail) -> None:
 
 def check_text(text: TariffText) -> None:
     if not _LANGUAGE.fullmatch(text.language):
-        raise ValidationError({"language": "Use the two small letters of ISO 639-1, for example en."})
+        raise ValidationError({"language": _("Use the two small letters of ISO 639-1, for example en.")})
 
 
 def _check_code(tariff: RoamingTariff, errors: dict[str, str]) -> None:
     if RoamingTariff.objects.filter(code__iexact=tariff.code).exclude(pk=tariff.pk).exists():
-        errors["code"] = "Another tariff has this code; partners ignore case. Choose another one."
+        errors["code"] = gettext("Another tariff has this code; partners ignore case. Choose another one.")
     published = TariffVersion.objects.filter(tariff=tariff.pk).order_by("number").first()
     if published and published.content["id"] != tariff.code:
-        errors["code"] = (
-            f"Partners know this tariff as {published.content['id']} since {published.created_at:%Y-%m-%d}. "
+        errors["code"] = gettext(
+            "Partners know this tariff as %(code)s since %(date)s. "
             "Keep the code, or set this tariff inactive and add a new one."
-        )
+        ) % {"code": published.content["id"], "date": f"{published.created_at:%Y-%m-%d}"}
 
 
 def _check_validity(tariff: RoamingTariff, errors: dict[str, str]) -> None:
     if tariff.valid_from and tariff.valid_until and tariff.valid_until <= tariff.valid_from:
-        errors["valid_until"] = "Valid until must be later than valid from."
+        errors["valid_until"] = gettext("Valid until must be later than valid from.")
     if conflict := _zone_conflict(tariff):
         errors["valid_from" if tariff.valid_from else "valid_until"] = conflict
 
@@ -62,67 +64,71 @@ def _check_validity(tariff: RoamingTariff, errors: dict[str, str]) -> None:
 def _check_limits(tariff: RoamingTariff, errors: dict[str, str]) -> None:
     blocked, least, most = tariff.preauthorisation, tariff.min_price, tariff.max_price
     if blocked is not None and (blocked <= 0 or money(blocked, tariff.currency) != blocked):
-        errors["preauthorisation"] = f"Enter an amount that a card can pay in {tariff.currency}, for example 50."
+        text = gettext("Enter an amount that a card can pay in %(currency)s, for example 50.")
+        errors["preauthorisation"] = text % {"currency": tariff.currency}
     elif blocked is not None and most is not None and blocked > most:
-        errors["preauthorisation"] = "Block at most the maximum price: a session never costs more than that."
-    for name, limit in (("pre-authorisation", blocked), ("maximum price", most)):
-        if least is not None and limit is not None and least > limit:
-            errors["min_price"] = f"The minimum price must not be higher than the {name}."
+        errors["preauthorisation"] = gettext("Block at most the maximum price: a session never costs more than that.")
+    if least is not None and blocked is not None and least > blocked:
+        errors["min_price"] = gettext("The minimum price must not be higher than the pre-authorisation.")
+    if least is not None and most is not None and least > most:
+        errors["min_price"] = gettext("The minimum price must not be higher than the maximum price.")
 
 
 def _check_priority(detail: TariffDetail, errors: dict[str, str]) -> None:
     others = TariffDetail.objects.filter(tariff=detail.tariff_id, priority=detail.priority)
     if detail.tariff_id and others.exclude(pk=detail.pk).exists():
-        errors["priority"] = "Another detail of this tariff has this priority. Give each detail its own."
+        errors["priority"] = gettext("Another detail of this tariff has this priority. Give each detail its own.")
     steps: dict[str, int] = {"energy_step_size": detail.energy_step_size, "time_step_size": detail.time_step_size}
     for name, size in steps.items():
         if size < 1:
-            errors[name] = "Use 1 to bill exactly, or a larger number to round up."
+            errors[name] = gettext("Use 1 to bill exactly, or a larger number to round up.")
 
 
 def _check_weekdays(detail: TariffDetail, errors: dict[str, str]) -> None:
     days = detail.weekdays
     if not isinstance(days, list) or not set(map(str, days)) <= set(DayOfWeek):
-        errors["weekdays"] = f"Use these names: {_DAYS}."
+        errors["weekdays"] = gettext("Use these names: %(names)s.") % {"names": _DAYS}
     elif days and detail.recurrence == Recurrence.ONE_TIME:
-        errors["weekdays"] = "A one-time detail lasts from start to stop. Leave the weekdays empty, or choose daily."
+        errors["weekdays"] = gettext(
+            "A one-time detail lasts from start to stop. Leave the weekdays empty, or choose daily."
+        )
 
 
 def _check_times(detail: TariffDetail, errors: dict[str, str]) -> None:
     for name, value in (("start", detail.start), ("stop", detail.stop)):
         if value and (value.second or value.microsecond):
-            errors[name] = "Use whole minutes."
+            errors[name] = gettext("Use whole minutes.")
     if detail.start is None or detail.stop is None:
         return
     if detail.stop < detail.start:
-        errors["stop"] = "Stop must be later than start."
+        errors["stop"] = gettext("Stop must be later than start.")
     elif detail.stop == detail.start and detail.recurrence == Recurrence.DAILY:
-        errors["stop"] = (
+        errors["stop"] = gettext(
             "A daily detail with equal times of day must last at least one whole day. Choose a later stop date, "
             "or another time of day."
         )
     elif detail.stop == detail.start:
-        errors["stop"] = "Start and stop are equal: the detail would never apply. Choose a later stop."
+        errors["stop"] = gettext("Start and stop are equal: the detail would never apply. Choose a later stop.")
 
 
 def check_has_details(tariff: RoamingTariff, details: int) -> None:
     """Without details a published tariff would go on with prices that nobody sees any more."""
     is_published = tariff.pk is not None and TariffVersion.objects.filter(tariff=tariff.pk).exists()
     if is_published and tariff.status == TariffStatus.ACTIVE and not details:
-        raise ValidationError("A published tariff needs at least one detail. Set it inactive first.")
+        raise ValidationError(_("A published tariff needs at least one detail. Set it inactive first."))
 
 
 def check_is_complete(tariff: RoamingTariff, details: int) -> None:
     """For a form that holds all of it: programs may save the details after the tariff."""
     check_has_details(tariff, details)
     if tariff.status == TariffStatus.ACTIVE and not details:
-        raise ValidationError("An active tariff needs at least one detail: add one, or keep the tariff a draft.")
+        raise ValidationError(_("An active tariff needs at least one detail: add one, or keep the tariff a draft."))
 
 
 def check_level(settings: SessionSettings) -> None:
     levels = [settings.site_id, settings.operator_id, settings.charger_id]
     if sum(level is not None for level in levels) != 1:
-        raise ValidationError("Choose exactly one of site, operator and charger.")
+        raise ValidationError(_("Choose exactly one of site, operator and charger."))
 
 
 def on_assignment_check(check: AssignmentCheck) -> None:
@@ -150,10 +156,10 @@ def _zone_conflict(tariff: RoamingTariff, *more: SessionSettings) -> str | None:
     zones = {location.effective_time_zone for location in locations}
     if len(zones) < 2:
         return None
-    return (
-        f"{tariff} has a limited validity, but applies to chargers in several time zones "
-        f"({', '.join(sorted(zones))}). Use one tariff per zone, or details with start and stop."
-    )
+    return gettext(
+        "%(tariff)s has a limited validity, but applies to chargers in several time zones "
+        "(%(zones)s). Use one tariff per zone, or details with start and stop."
+    ) % {"tariff": tariff, "zones": ", ".join(sorted(zones))}
 
 
 def _locations_of(settings: SessionSettings) -> QuerySet[Location]:

@@ -9,8 +9,10 @@ from functools import lru_cache
 from typing import Any, overload
 
 from tariffs.models import TariffVersion
-from tariffs.pricing import Price, PriceLimit, Tariff, TariffElement, limit_price
+from tariffs.pricing import Price, PriceLimit, RetailTerms, Tariff, TariffElement, limit_price
 from tariffs.services.details import prices_of
+
+Json = dict[str, Any]
 
 
 def ocpi_tariff(
@@ -35,6 +37,25 @@ def ocpi_tariff(
         "last_updated": format_instant(last_updated),
     }
     return {name: value for name, value in tariff.items() if value not in (None, [])}
+
+
+def for_retail(tariff: Json, version: TariffVersion, terms: RetailTerms, texts: list[dict[str, str]]) -> Json:
+    """The tariff for a partner whose drivers pay by `terms`: what drivers read and what is blocked on their cards is
+    theirs, all else is what the partner owes us."""
+    shown = {**tariff, "tariff_alt_text": texts}
+    limit = tariff.get("max_price")
+    if limit is not None:
+        gross = Decimal(str(limit.get("incl_vat", limit["excl_vat"])))
+        shown["max_price"] = _limit_price(version, terms.preauthorised(gross, tariff["currency"])).to_ocpi()
+    return shown
+
+
+def for_wholesale(tariff: Json, version: TariffVersion, limit: Decimal | None) -> Json:
+    """The tariff by which a partner with retail terms computes a CDR: in its own words and prices, and with the gross
+    wholesale `limit` that acted. DirectPayment v1.9, 6, wants words in every tariff."""
+    bare = {name: value for name, value in tariff.items() if name != "max_price"}
+    most = _published_limit(version, limit)
+    return bare if most is None else bare | {"max_price": most}
 
 
 def pricing_tariff(version: TariffVersion, limit: Decimal | None) -> Tariff:
@@ -69,9 +90,13 @@ def _pricing_tariff(version: TariffVersion, created_at: datetime, limit: Decimal
 def _published_limit(version: TariffVersion, limit: Decimal | None) -> dict[str, float] | None:
     """The lower of the version's own cap and a gross `limit`, as OCPI Price."""
     cap = version.content["max_price"]
-    elements = [TariffElement.from_ocpi(element, "elements") for element in version.content["elements"]]
     limits: list[Price | PriceLimit] = [] if cap is None else [PriceLimit.from_ocpi(cap, "max_price")]
     if limit is not None:
-        limits.append(limit_price(limit, prices_of(elements)))
+        limits.append(_limit_price(version, limit))
     lowest = min(limits, key=lambda one: one.incl_vat or one.excl_vat, default=None)
     return None if lowest is None else lowest.to_ocpi()
+
+
+def _limit_price(version: TariffVersion, gross: Decimal) -> Price:
+    elements = [TariffElement.from_ocpi(element, "elements") for element in version.content["elements"]]
+    return limit_price(gross, prices_of(elements))

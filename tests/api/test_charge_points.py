@@ -233,11 +233,11 @@ def test_a_charger_with_2_0_1_is_asked_in_its_words(caller, charger):
 
 
 def test_every_action_has_its_schema():
-    from chargers.services import ocpp_requests
+    from chargers.services import schemas
 
     for version, actions in ACTIONS.items():
         for action in actions:
-            ocpp_requests._validator(version, action)
+            assert schemas.validator(version.removeprefix("ocpp"), schemas.REQUEST, action), (version, action)
 
 
 @pytest.mark.parametrize("protocol", ["", "ocpp1.6"])

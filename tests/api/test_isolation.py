@@ -80,6 +80,7 @@ SINGLES = [
     ("get", "transactions/{ref}", None),
     ("post", "transactions/{ref}/close", {"force": True}),
     ("get", "reservations/{reservation}", None),
+    ("post", "reservations/{reservation}/cancel", None),
     ("get", "charging-profiles/{profile}", None),
     ("patch", "charging-profiles/{profile}", {"description": "Mine"}),
     ("post", "charging-profiles/{profile}/set", {"charge_point": "{identity}"}),
@@ -165,7 +166,7 @@ def test_a_list_costs_the_same_however_long(used, theirs, path, rows):
         ("get", "calls/{call}", None, 2),
         ("get", "transactions/{ref}", None, 3),
         ("get", "reservations/{reservation}", None, 2),
-        ("patch", "id-tokens/{tag}", {"is_blocked": True}, 6),
+        ("patch", "id-tokens/{tag}", {"is_blocked": True}, 8),
     ],
 )
 def test_one_row_costs(used, theirs, method, path, body, queries):

@@ -17,8 +17,9 @@ from chargers.models import (
     OutgoingCall,
 )
 from chargers.ports import Permit
-from chargers.services import authorize, sessions
+from chargers.services import authorize, calls, sessions
 from chargers.services.events import TransactionEnded, TransactionStarted
+from infrastructure.outbox import drain
 from tests.api.caller import make_caller
 from tests.chargers.factories import make_connector
 from tests.infrastructure.factories import OperatorFactory, events
@@ -204,6 +205,74 @@ def test_a_local_list_is_kept_and_sent_whole(caller, charger):
     assert (told["sent_version"], told["call"], told["call_result"]) == (1, sent.json()["id"], "")
 
 
+def answered(sent, result, **answer):
+    calls.finish_call(sent.json()["id"], result, answer)
+    drain()
+
+
+def last_list():
+    payload = OutgoingCall.objects.latest("pk").payload["payload"]
+    return payload["updateType"], payload.get("localAuthorizationList", [])
+
+
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
+def test_a_charger_that_holds_a_list_is_told_what_is_new(caller, charger, protocol):
+    ChargerConnection.objects.update(protocol=protocol)
+    path = f"charge-points/{charger.identity}/local-list"
+    entries = [{"id_tag": name} for name in "ABCDE"]
+    caller.send("put", path, {"entries": entries})
+    answered(caller.send("post", f"{path}/send"), "ACCEPTED", status="Accepted")
+    assert caller.send("get", path).json()["held_version"] == 1
+    caller.send("put", path, {"entries": [{"id_tag": "A", "status": "Blocked"}, *entries[2:], {"id_tag": "F"}]})
+    sent = caller.send("post", f"{path}/send")
+    kind, told = last_list()
+    named = [entry["idTag"] if protocol == "ocpp1.6" else entry["idToken"]["idToken"] for entry in told]
+    # What has no information is taken out.
+    assert (kind, named, list(told[-1])) == (
+        "Differential",
+        ["A", "F", "B"],
+        ["idTag"] if protocol == "ocpp1.6" else ["idToken"],
+    )
+    answered(sent, "ACCEPTED", status="Accepted")
+    assert LocalList.objects.get().held_version == 2
+    # Again: the charger may have lost it.
+    caller.send("post", f"{path}/send")
+    assert last_list()[0] == "Full"
+
+
+@pytest.mark.parametrize("result", ["FAILED", "REJECTED"], ids=["Failed", "VersionMismatch"])
+def test_a_charger_that_cannot_do_with_the_changes_gets_all_of_it(caller, charger, result):
+    path = f"charge-points/{charger.identity}/local-list"
+    caller.send("put", path, {"entries": [{"id_tag": "A"}, {"id_tag": "B"}]})
+    answered(caller.send("post", f"{path}/send"), "ACCEPTED", status="Accepted")
+    caller.send("put", path, {"entries": [{"id_tag": "A"}, {"id_tag": "B"}, {"id_tag": "C"}]})
+    sent = caller.send("post", f"{path}/send")
+    assert last_list()[0] == "Differential"
+    answered(sent, result)
+    kind, told = last_list()
+    assert (kind, len(told), OutgoingCall.objects.count()) == ("Full", 3, 3)
+    calls.finish_call(OutgoingCall.objects.latest("pk").pk, result, {})
+    drain()
+    assert (OutgoingCall.objects.count(), LocalList.objects.get().held_version) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "answer"),
+    [
+        ("SendLocalList", {"listVersion": 7, "updateType": "Full"}, {"status": "Accepted"}),
+        ("GetLocalListVersion", {}, {"listVersion": 0}),
+    ],
+)
+def test_a_charger_that_holds_another_list_gets_all_of_it(caller, charger, action, body, answer):
+    path = f"charge-points/{charger.identity}/local-list"
+    caller.send("put", path, {"entries": [{"id_tag": "A"}, {"id_tag": "B"}]})
+    answered(caller.send("post", f"{path}/send"), "ACCEPTED", status="Accepted")
+    answered(caller.send("post", f"charge-points/{charger.identity}/commands/{action}", body), "ACCEPTED", **answer)
+    caller.send("put", path, {"entries": [{"id_tag": "A"}]})
+    caller.send("post", f"{path}/send")
+    assert last_list()[0] == "Full"
+
+
 def test_without_entries_it_holds_the_operators_id_tokens(caller, charger, id_token):
     path = f"charge-points/{charger.identity}/local-list"
     told = caller.send("put", path, {}).json()
@@ -229,7 +298,8 @@ def test_a_tag_too_long_for_1_6_is_told_and_nothing_is_sent(caller, charger):
     path = f"charge-points/{charger.identity}/local-list"
     caller.send("put", path, {"entries": [{"id_tag": "x" * 36}]})
     refused = caller.send("post", f"{path}/send")
-    assert (refused.status_code, list(refused.json())) == (400, ["localAuthorizationList.0.idTag"])
+    assert refused.status_code == 400
+    assert "at most 20 characters. Take these from its list: " + "x" * 36 in refused.json()["entries"][0]
     assert LocalList.objects.get().sent_version is None
 
 

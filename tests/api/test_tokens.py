@@ -77,6 +77,8 @@ OPERATIONS = [
     ("post", "transactions/x/close", "transactions:close"),
     ("get", "reservations", "reservations:read"),
     ("get", "reservations/1", "reservations:read"),
+    ("post", "reservations", "reservations:write"),
+    ("post", "reservations/1/cancel", "reservations:write"),
     ("get", "charging-profiles", "charging-profiles:read"),
     ("post", "charging-profiles", "charging-profiles:write"),
     ("get", "charging-profiles/1", "charging-profiles:read"),

@@ -39,6 +39,7 @@ def test_a_running_transaction(caller, session, charger):
         "meter_stop": None,
         "kwh": "2.0000",
         "cost": {"currency": "EUR", "excl_vat": "1.00", "incl_vat": "1.20"},
+        "driver_price": "1.20",
     }
     assert {name: told[name] for name in expected} == expected
     assert [value["register_wh"] for value in told["meter_values"]] == ["14345.000"]

@@ -127,7 +127,7 @@ def meter_values(session: ChargingSession, *values: tuple[datetime, float, float
 def end(session: ChargingSession, at: datetime, wh: float, **changes: Any) -> bool:
     """`wh` since the start."""
     values: dict[str, Any] = {"transaction_id": session.pk, "meter_stop": Decimal(METER_START + wh), "at": at}
-    return sessions.end_session(charger_of(session), TransactionEnded(**{**values, **changes}))
+    return sessions.end_session(charger_of(session), TransactionEnded(**{**values, **changes})) is not None
 
 
 def minutes(count: float) -> timedelta:

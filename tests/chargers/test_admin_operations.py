@@ -6,17 +6,22 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from chargers.choices import OcppVersion
 from chargers.models import (
     ChargerConnection,
     ChargerEvent,
     ChargerMessage,
+    ChargerMonitor,
     ChargerVariable,
     ChargingSession,
+    DisplayMessage,
     OutgoingCall,
     PendingCharger,
 )
-from chargers.services import calls
+from chargers.services import calls, operations
+from chargers.services.ocpp_requests import check_request
 from infrastructure.models import Charger
+from infrastructure.outbox import drain
 from tests.chargers.factories import make_connector
 from tests.infrastructure.factories import LocationFactory, make_staff
 
@@ -79,6 +84,13 @@ OPERATIONS = [
     ),
     ("clear-cache", {}, "ClearCache", {}, {}),
     ("certificate", {"chain": "PEM"}, "CertificateSigned", {"certificateChain": "PEM"}, {"certificateChain": "PEM"}),
+    (
+        "read-certificates",
+        {},
+        "GetInstalledCertificateIds",
+        {"certificateType": "CentralSystemRootCertificate"},
+        {},
+    ),
     ("request", {"action": "GetLocalListVersion", "payload": "{}"}, "GetLocalListVersion", {}, {}),
 ]
 
@@ -128,6 +140,82 @@ def test_operations_of_ocpp_201_have_its_shape(staff: Any, connection: Any):
         ("GetLog", {"logType": "SecurityLog", "log": {"remoteLocation": "ftp://files/logs"}}),
     ]
     assert staff.get(operate(connection, "change-configuration")).status_code == 404
+
+
+def test_a_charger_is_asked_to_renew_its_certificate_in_its_own_words(staff: Any, connection: Any):
+    for protocol in ("ocpp1.6", "ocpp2.0.1"):
+        ChargerConnection.objects.update(protocol=protocol)
+        staff.post(operate(connection, "renew-certificate"), {})
+    assert [call.payload for call in OutgoingCall.objects.order_by("pk")] == [
+        {"action": "ExtendedTriggerMessage", "payload": {"requestedMessage": "SignChargePointCertificate"}},
+        {"action": "TriggerMessage", "payload": {"requestedMessage": "SignChargingStationCertificate"}},
+    ]
+
+
+DEVICE = [
+    ("read-monitors", {}, "GetMonitoringReport", {}),
+    ("read-messages", {}, "GetDisplayMessages", {}),
+    (
+        "customer-information",
+        {"id_tag": "CARD", "type": "ISO14443", "is_cleared": "1"},
+        "CustomerInformation",
+        {"report": True, "clear": True, "idToken": {"idToken": "CARD", "type": "ISO14443"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("do", "form", "action", "payload"), DEVICE)
+def test_what_only_chargers_of_201_can_be_asked(
+    staff: Any, connection: Any, do: str, form: Any, action: str, payload: Any
+):
+    assert staff.get(operate(connection, do)).status_code == 404
+    ChargerConnection.objects.update(protocol="ocpp2.0.1")
+    staff.post(operate(connection, do), form)
+    sent = OutgoingCall.objects.get().payload
+    check_request(OcppVersion.V201, action, sent["payload"])
+    sent["payload"].pop("requestId")
+    assert sent == {"action": action, "payload": payload}
+
+
+def test_a_message_is_shown_listed_and_taken_away(staff: Any, connection: Any):
+    ChargerConnection.objects.update(protocol="ocpp2.0.1")
+    until = {"end_0": "2026-03-01", "end_1": "10:00:00"}
+    staff.post(operate(connection, "show-message"), {"text": "Out of order", "priority": "InFront", **until})
+    call = OutgoingCall.objects.get()
+    check_request(OcppVersion.V201, "SetDisplayMessage", call.payload["payload"])
+    calls.finish_call(call.pk, calls.CallResult.ACCEPTED, {"status": "Accepted"})
+    drain()
+    message = DisplayMessage.objects.get()
+    assert (message.text, message.message_id) == ("Out of order", call.payload["payload"]["message"]["id"])
+    assert "Out of order" in staff.get(page(connection, "change")).content.decode()
+    staff.post(operate(connection, "clear-message"), {"message": message.message_id})
+    calls.finish_call(OutgoingCall.objects.latest("pk").pk, calls.CallResult.ACCEPTED, {"status": "Accepted"})
+    drain()
+    assert not DisplayMessage.objects.exists()
+
+
+def test_a_variable_is_watched_from_the_list(staff: Any, connection: Any):
+    old = ChargerVariable.objects.create(charger=connection.charger, variable="HeartbeatInterval")
+    assert staff.get(page(old, "watch_value")).status_code == 404
+    variable = ChargerVariable.objects.create(
+        charger=connection.charger, component="EVSE", evse_number=1, variable="Power", attribute="MaxSet"
+    )
+    assert staff.get(page(variable, "watch_value")).status_code == 200
+    staff.post(page(variable, "watch_value"), {"kind": "UpperThreshold", "value": "11.5", "severity": "3"})
+    call = OutgoingCall.objects.get()
+    check_request(OcppVersion.V201, "SetVariableMonitoring", call.payload["payload"])
+    (asked,) = call.payload["payload"]["setMonitoringData"]
+    result = {"id": 5, "status": "Accepted", **{name: asked[name] for name in ("type", "severity", "component")}}
+    answer = {"setMonitoringResult": [result | {"variable": asked["variable"]}]}
+    calls.finish_call(call.pk, calls.CallResult.ACCEPTED, answer)
+    drain()
+    monitor = ChargerMonitor.objects.get()
+    assert (monitor.monitor_id, monitor.name, monitor.value, monitor.severity) == (5, "EVSE[1].Power", 11.5, 3)
+    gone = {"clearMonitoringResult": [{"id": 5, "status": "Accepted"}]}
+    call = operations.request(connection.charger, "ClearVariableMonitoring", {"id": [5]})
+    calls.finish_call(call.pk, calls.CallResult.ACCEPTED, gone)
+    drain()
+    assert not ChargerMonitor.objects.exists()
 
 
 def test_staff_start_a_session_that_nobody_pays(staff: Any, connection: Any):

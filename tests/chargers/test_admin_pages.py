@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from chargers.models import ChargerConnection, OutgoingCall
+from chargers.models import ChargerConnection, ConnectorStatus, HeldEvent, OutgoingCall
 from chargers.ocpp.auth import admit
 from tests.chargers.charger_socket import basic
 from tests.chargers.factories import end, make_active, make_connector, make_pending, reread
@@ -31,6 +31,17 @@ def test_the_status_of_a_session_is_a_badge_with_words(staff):
     page = text(staff, make_active())
     assert "(&#x27;ACTIVE&#x27;" not in page and "('ACTIVE'" not in page
     assert re.search(r"bg-green-100[^>]*>\s*Active\s*<", page)
+
+
+def test_a_chargers_page_shows_its_connectors_and_what_waits_for_a_session(staff):
+    evse = make_connector().evse
+    assert "without a session" not in text(staff, evse.charger)
+    ConnectorStatus.objects.create(evse=evse, number=2, status="Occupied")
+    for seq_no in (0, 1):
+        HeldEvent.objects.create(charger=evse.charger, transaction_id="TX-UNCLAIMED", seq_no=seq_no, body={})
+    page = text(staff, evse.charger)
+    assert re.search(r"<td[^>]*>\s*2\s*</td>\s*<td[^>]*>\s*Occupied", page)
+    assert re.search(r"TX-UNCLAIMED\s*</td>\s*<td[^>]*>\s*2\s*</td>", page)
 
 
 def test_lists_of_cdrs_show_money(staff):

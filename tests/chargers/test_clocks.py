@@ -168,3 +168,27 @@ def test_a_free_outlet_is_seen_by_a_wrong_clock():
     ChargingSession.objects.update(told_started_at=YEARS_AGO)
     record_status(charger_of(session), StatusChanged(1, "Available", YEARS_AGO + minutes(50)))
     assert reread(session).over_since is not None
+
+
+def make_active_in_our_future():
+    """Our own clock was set back by two hours since the session began."""
+    session = make_active(tariff_version=make_version(**BY_TIME))
+    began = timezone.now() + minutes(120)
+    ChargingSession.objects.filter(pk=session.pk).update(started_at=began, told_started_at=began)
+    return reread(session), began
+
+
+def test_our_clock_set_back_to_before_the_start_loses_neither_end_nor_time():
+    session, began = make_active_in_our_future()
+    values(session, (began + minutes(10), 2000, None))
+    end(session, began + minutes(30), 4000)
+    cdr = CDR.objects.get()
+    assert (cdr.total_energy, cdr.total_time) == (4, Decimal("0.5"))
+    assert cdr.end_date_time == began + minutes(30)
+
+
+def test_an_end_that_no_clock_explains_is_not_before_the_start():
+    session, began = make_active_in_our_future()
+    end(session, began + timedelta(days=400), 4000)
+    cdr = CDR.objects.get()
+    assert (cdr.total_energy, cdr.total_time) == (4, 0)

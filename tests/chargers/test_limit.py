@@ -104,6 +104,18 @@ def test_the_energy_that_flowed_when_the_stop_took_effect_is_within_the_limit(ch
     assert cost(charger, session, seconds + int(limits.COMMAND_LATENCY.total_seconds())) <= LIMIT
 
 
+RETAIL = {"factor": "1.4", "surcharge": "2.50", "surcharge_vat": "20"}
+
+
+@pytest.mark.parametrize("charger", FAST[:5], ids=str)
+def test_the_drivers_price_decides_where_it_is_another_than_the_cost(charger):
+    session = charger.session(0.4, 12)
+    session.retail = RETAIL
+    seconds = stopped_after(charger, session) + int(limits.COMMAND_LATENCY.total_seconds())
+    wholesale = cost(charger, session, seconds)
+    assert wholesale < wholesale * Decimal("1.4") + Decimal("2.50") <= LIMIT
+
+
 @pytest.mark.parametrize("interval", [10, 60, 300])
 def test_the_stop_is_not_much_too_early(interval):
     charger = Charger(350_000, interval)

@@ -51,7 +51,7 @@ def test_single_phases_between_phases_are_no_register():
     "sample",
     [
         {"value": "80", "measurand": "SoC", "unit": "Percent"},
-        {"value": "100", "measurand": "Energy.Active.Import.Interval"},
+        {"value": "100", "measurand": "Energy.Active.Export.Interval"},
         {"value": "OCMF|...", "format": "SignedData"},
         {"value": "unknown"},
         {"value": "NaN"},
@@ -62,6 +62,23 @@ def test_single_phases_between_phases_are_no_register():
 )
 def test_what_is_no_register_gives_no_reading(sample):
     assert read(sample) == ()
+
+
+def test_the_energy_of_an_interval_is_read_where_no_register_is_told():
+    interval = {"value": "0.25", "measurand": "Energy.Active.Import.Interval", "unit": "kWh"}
+    (reading,) = read(interval)
+    assert (reading.register_wh, reading.is_interval) == (250, True)
+    (reading,) = read(interval, {"value": "1000"})
+    assert (reading.register_wh, reading.is_interval) == (1000, False)
+
+
+def test_intervals_of_several_contexts_are_told_apart():
+    interval = {"measurand": "Energy.Active.Import.Interval"}
+    told = {"Sample.Clock": "900", "Sample.Periodic": "100", "Trigger": "30"}
+    readings = read(*[{**interval, "value": value, "context": context} for context, value in told.items()])
+    assert [(one.context, one.register_wh) for one in readings] == [("Sample.Clock", 900), ("Sample.Periodic", 100)]
+    (reading,) = read({**interval, "value": "7"})
+    assert reading.context == "Sample.Periodic"
 
 
 def test_instants_are_utc():

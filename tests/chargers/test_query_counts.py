@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chargers.models import ChargingSession
+from chargers.models import ChargingSession, IdToken
 from chargers.ocpp import auth
 from chargers.services import authorize, calls, commands, lifecycle, progress, sessions
 from chargers.services.events import Booted, TransactionEnded, TransactionStarted
@@ -62,9 +62,11 @@ def test_boot_and_seen():
 
 def test_status():
     charger_id = make_connector().evse.charger_id
-    with queries(3):
+    with queries(2):  # told again
         record_status(charger_id, StatusChanged(1, "Available", timezone.now()))
-    with queries(5):
+    with queries(1):
+        record_status(charger_id, StatusChanged(1, "Preparing", timezone.now()))
+    with queries(4):
         record_status(charger_id, StatusChanged(1, "Faulted", timezone.now()))
 
 
@@ -105,7 +107,19 @@ def test_transaction():
     with queries(4):
         progress.update_session(charger_id, event)
     ended = TransactionEnded(session.pk, Decimal(METER_START + 200), at + minutes(2))
-    with queries(9):
+    with queries(7):
         sessions.end_session(charger_id, ended)
     with queries(1):
         sessions.end_session(charger_id, ended)
+
+
+def test_start_with_a_card():
+    """Of our own staff: nothing waits for it."""
+    connector = make_connector()
+    charger = connector.evse.charger
+    IdToken.objects.create(operator=charger.location.operator, id_tag="FLEET-1")
+    started = TransactionStarted(1, "FLEET-1", Decimal(METER_START), timezone.now())
+    with queries(3):
+        permit = authorize.permit_start(charger.pk, started)
+    with queries(5):
+        assert sessions.start_session(charger.pk, started, permit).is_accepted

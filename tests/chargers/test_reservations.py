@@ -57,6 +57,7 @@ def outlet(connector: Connector, version: TariffVersion | None = None) -> Outlet
 
 def make_request(connector: Connector, **changes: Any) -> ReserveRequest:
     values: dict[str, Any] = {
+        "charger": connector.evse.charger,
         "outlets": [outlet(connector)],
         "evse_number": connector.evse.number,
         "peer_id": PEER,
@@ -174,6 +175,26 @@ def test_the_same_id_replaces_the_reservation_with_the_same_number():
     assert second.pk == first.pk and second.session.pk == first.session.pk
     assert (second.expires_at, second.session.authorization_reference) == (until, "NEW")
     assert Reservation.objects.count() == 1
+
+
+def test_a_replacement_with_another_card_is_for_that_card():
+    connector = make_connector()
+    own: dict[str, Any] = {"peer_id": "", "authorization_reference": ""}
+    first = reserve(connector, id_tag="CARD-1", **own)
+    refused = reserve(connector, CallResult.REJECTED, id_tag="CARD-2", **own)
+    assert refused.session.id_tag == "CARD-1"
+    second = reserve(connector, id_tag="CARD-2", **own)
+    asked = OutgoingCall.objects.filter(action="RESERVE_NOW").order_by("pk").values_list("payload__id_tag", flat=True)
+    assert list(asked) == ["CARD-1", "CARD-2", "CARD-2"]
+    assert (second.pk, second.session.id_tag) == (first.pk, "CARD-2")
+
+
+def test_a_partners_replacement_keeps_the_tag_that_was_made_up():
+    connector = make_connector()
+    first = reserve(connector)
+    second = reserve(connector, cdr_token={**TOKEN, "uid": "ANOTHER"})
+    call = OutgoingCall.objects.filter(action="RESERVE_NOW").latest("pk")
+    assert call.payload["id_tag"] == second.session.id_tag == first.session.id_tag != ""
 
 
 def test_a_refused_replacement_leaves_the_reservation_as_it_was():

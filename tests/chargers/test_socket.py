@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.db import OperationalError
 from django.utils import timezone
 
 from chargers.models import CDR, ChargerConnection, ChargingSession, MeterSample, OutgoingCall
-from chargers.ocpp import consumer, database
+from chargers.ocpp import auth, consumer, database
 from chargers.services import calls, commands, lifecycle, progress
 from infrastructure.models import EVSE
 from tests.chargers.charger_socket import PASSWORD, ChargerSocket, basic
@@ -150,7 +151,10 @@ async def test_a_paid_session_from_the_remote_start_to_the_record(connector, ide
     value = {"timestamp": now(), "sampledValue": [sample]}
     values = {"connectorId": 1, "transactionId": session.pk, "meterValue": [value]}
     assert await charger.ask("MeterValues", **values) == {}
-    stop = {"transactionId": session.pk, "meterStop": 3100, "timestamp": now(), "reason": "Local", "idTag": "X"}
+    stop = {"transactionId": session.pk, "meterStop": 3100, "timestamp": now(), "reason": "Local", "idTag": "STRANGER"}
+    # Chargers keep the answer for the card's next use.
+    assert await charger.ask("StopTransaction", **stop) == {"idTagInfo": {"status": "Invalid"}}
+    stop["idTag"] = session.id_tag.lower()
     assert await charger.ask("StopTransaction", **stop) == {"idTagInfo": {"status": "Accepted"}}
     assert await charger.ask("StopTransaction", **stop) == {"idTagInfo": {"status": "Accepted"}}
     assert (await row(CDR)).total_energy == 3
@@ -288,7 +292,7 @@ async def test_frames_are_handled_even_if_nobody_takes_the_answer(connector, ide
 
 async def test_a_failing_handler_answers_an_error_and_the_socket_lives_on(identity, monkeypatch):
     def fail(*args):
-        raise RuntimeError("the database is away")
+        raise RuntimeError("something is wrong")
 
     monkeypatch.setattr(progress, "update_session", fail)
     charger = await ChargerSocket(identity).open()
@@ -297,6 +301,29 @@ async def test_a_failing_handler_answers_an_error_and_the_socket_lives_on(identi
     assert (await charger.frame())[:3] == [4, unique_id, "InternalError"]
     assert "currentTime" in await charger.ask("Heartbeat")
     await charger.close()
+
+
+async def test_a_charger_is_sent_away_while_the_database_is(identity, monkeypatch):
+    """An error would make it give up the message after a few times, and with it the end of a session."""
+
+    def fail(*args):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(progress, "update_session", fail)
+    charger = await ChargerSocket(identity).open()
+    value = {"timestamp": now(), "sampledValue": [{"value": "1"}]}
+    await charger.post("MeterValues", connectorId=1, meterValue=[value])
+    assert await charger.output() == {"type": "websocket.close", "code": 1013}
+    await charger.close()
+
+
+async def test_a_handshake_without_a_database_is_refused_for_now(identity, monkeypatch):
+    def fail(*args):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(auth, "let_in", fail)
+    begin, _ = await ChargerSocket(identity).refused()
+    assert begin["status"] == 503
 
 
 @pytest.mark.parametrize(

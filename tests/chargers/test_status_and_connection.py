@@ -37,7 +37,7 @@ def test_partners_see_the_status_in_their_words(word, status):
     connector = make_connector(status=EVSEStatus.UNKNOWN)
     report(connector.evse.charger_id, word)
     assert EVSE.objects.get().status == status
-    assert events() == [("location", connector.evse.charger.location_id)]
+    assert events() == [("status", connector.evse_id)]
 
 
 def test_outlets_that_do_not_exist_are_passed_over():
@@ -109,7 +109,7 @@ def test_a_status_is_unknown_once_the_charger_is_gone_for_a_while():
     ChargerConnection.objects.update(disconnected_at=timezone.now() - minutes(2))
     lifecycle.mark_silent_chargers()
     assert EVSE.objects.get().status == "UNKNOWN"
-    assert events() == [("location", connector.evse.charger.location_id)]
+    assert events() == [("status", connector.evse_id)]
 
 
 def test_a_new_charger_has_a_connection_to_give_a_password_to():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 NAMES = (
@@ -74,3 +75,25 @@ def test_a_cluster_makes_no_secrets_and_trusts_no_private_peers(tmp_path: Path) 
 @pytest.mark.parametrize(("allow", "https"), [("True", False), ("False", True)])
 def test_one_switch_for_private_peers(tmp_path: Path, allow: str, https: bool) -> None:
     assert load(tmp_path, PEERS_ALLOW_PRIVATE_ADDRESSES=allow)["PEERS_REQUIRE_HTTPS"] is https
+
+
+def test_djangos_check_for_production_has_nothing_to_say(tmp_path: Path) -> None:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    environment = {
+        "DATABASE_URL": "postgres://db/plugtill",
+        "REDIS_URL": "redis://cache/1",
+        "PUBLIC_URL": "https://charging.example.com",
+        "FORWARDED_ALLOW_IPS": "192.0.2.1",
+        "SECRET_KEY": "".join(chr(33 + (7 * n) % 94) for n in range(60)),
+        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATA_DIR": str(tmp_path),
+    }
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=PROJECT,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr

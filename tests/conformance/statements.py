@@ -173,7 +173,7 @@ STATEMENTS = (
         92,
         _R,
         "A wrong CDR is credited: new id, credit_reference_id, only total_cost negated.",
-        "The credit's id is the original's with -C. Corrected CDRs are not made: an invoice is corrected by hand.",
+        "The credit's id is the original's with -C; a corrected CDR follows when staff correct the bill.",
     ),
     Statement(93, _R, "The CDR shows the location as it was at the start."),
     Statement(94, _R, "The parts add up to total_cost."),
@@ -235,7 +235,8 @@ STATEMENTS = (
         124,
         _Y,
         "A terminal that we PUT is complete.",
-        not_tested="we never PUT a terminal: a PATCH of what is ours erases nothing of the PTP's",
+        "What the PTP shows of it, with our customer reference, invoice address and assignment; a PTP that shows "
+        "nothing, or takes no PUT, gets a PATCH of what is ours.",
     ),
     Statement(125, _Y, "Terminals and advices are listed to the peer that sent them."),
     Statement(126, _Y, "An advice puts its card data and status on the invoice; HTTP 201."),

@@ -65,6 +65,16 @@ def test_103_one_result_to_the_very_address(stage: Stage, ptp: Peer) -> None:
     assert len(ptp.partner.calls("POST", f"{RESULTS}{reference}")) == 1
 
 
+@statement(9)
+def test_103_the_correlation_id_goes_to_the_charger_and_back(stage: Stage) -> None:
+    evse, reference = stage.evse(), stage.reference()
+    asked = stage.command(evse, reference).headers["x-correlation-id"]
+    assert stage.result(reference).headers["x-correlation-id"] == asked
+    # Staff find the call, its frame and the charger's answer by it.
+    for model, count in (("chargers/outgoingcall", 1), ("chargers/chargermessage", 2)):
+        until(f"{model} of {asked}", lambda model=model, count=count: len(stage.admin.rows(model, asked)) == count)
+
+
 def test_104_a_silent_charger_is_told_of_in_time(stage: Stage) -> None:
     evse, reference = stage.evse(), stage.reference()
     stage.charger.plan[REMOTE_START, evse] = SILENCE

@@ -8,7 +8,7 @@ import pytest
 from tests.conformance.charger import until
 from tests.conformance.client import Client, Json
 from tests.conformance.marks import statement
-from tests.conformance.partner import Received
+from tests.conformance.partner import Received, envelope
 from tests.conformance.seed import BLOCKED
 from tests.conformance.stage import Peer, Stage
 from tests.e2e.admin_site import text_of
@@ -96,6 +96,31 @@ def test_123_areas_and_evses_add_up(stage: Stage, ptp: Peer) -> None:
     assert (told.body["location_ids"], told.body["evse_uids"]) == (["NIGHT"], [f"CP-1-{evse}"])
     for place in ({"location_id": "NIGHT", "evse_uid": "CP-OFF-2"}, {}):
         assert stage.command(evse, stage.reference(), **place).data["result"] == "ACCEPTED"
+
+
+def test_124_a_terminal_that_we_put_is_complete(stage: Stage, ptp: Peer) -> None:
+    held = {
+        "terminal_id": "WHOLE",
+        "customer_reference": "theirs",
+        "address": "Ring 1",
+        "serial_number": "of no interest to OCPI",
+        "location_ids": [],
+        "evse_uids": [],
+        "last_updated": "2025-01-01T00:00:00Z",
+    }
+    ptp.partner.plan[f"GET /2.2.1/{TERMINALS}/WHOLE"] = 200, envelope(held)
+    ptp.client.post(TERMINALS, held)
+    terminal = stage.row("payments/terminal", "WHOLE")
+    stage.admin.save(f"{terminal}change/", our_reference="C-1042")
+    told = ptp.partner.wait("PUT", f"/2.2.1/{TERMINALS}/WHOLE")
+    base_url, last_updated = told.body.pop("invoice_base_url"), told.body.pop("last_updated")
+    assert told.body == {name: value for name, value in held.items() if name != "last_updated"} | {
+        "customer_reference": "C-1042"
+    }
+    assert base_url.endswith("/invoices/ptp/")
+    assert last_updated > held["last_updated"]
+    read = ptp.partner.calls("GET", f"/2.2.1/{TERMINALS}/WHOLE")[-1]
+    assert read.headers["x-correlation-id"] == told.headers["x-correlation-id"]
 
 
 @pytest.mark.parametrize("path", [TERMINALS, ADVICES, ADVICES.replace("-", "_")])

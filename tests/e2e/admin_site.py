@@ -131,26 +131,29 @@ class AdminSite:
 
     def form(self, path: str, *, having: str = "csrfmiddlewaretoken") -> Form:
         """The largest form of a page with this input: others log out or change the language."""
-        found = [form for form in forms_of(self.page(path)) if form.is_post and having in form.names]
+        forms = [form for form in forms_of(self.page(path)) if form.is_post and having in form.names]
+        found = [form for form in forms if not {"language", "next"} <= form.names]
         assert found, f"{path} has no form with {having}"
         return max(found, key=lambda form: len(form.names))
 
-    def submit(self, path: str, *, having: str = "csrfmiddlewaretoken", **changes: Value) -> requests.Response:
-        """Sends a page's form with some inputs changed."""
+    def submit(
+        self, path: str, *, having: str = "csrfmiddlewaretoken", button: str = "", **changes: Value
+    ) -> requests.Response:
+        """Sends a page's form with some inputs changed, by the button of this name if it has one."""
         form, address = self.form(path, having=having), self._base + path
         unknown = {name for name in changes if re.sub(r"-\d+-", "-__prefix__-", name) not in form.names} - form.names
         assert not unknown, f"{path} has no input {', '.join(unknown)}"
         return self._http.post(
             address,
-            data={**form.fields, **changes},
+            data={**form.fields, **changes} | ({button: "1"} if button else {}),
             headers={"Referer": address},
             timeout=60,
             allow_redirects=False,
         )
 
-    def save(self, path: str, **changes: Value) -> None:
+    def save(self, path: str, *, button: str = "", **changes: Value) -> None:
         """Submits an add or change page. Raises AssertionError with what it says when it is refused."""
-        answer = self.submit(path, **changes)
+        answer = self.submit(path, button=button, **changes)
         assert answer.status_code == 302, f"{path} was not saved: {text_of(answer.text)[:3000]}"
 
     def delete(self, row: str) -> None:

@@ -106,13 +106,15 @@ class Cast:
         self,
         folder: Path,
         *,
+        plugtill: PlugtillProcess | None = None,
         environment: dict[str, str] | None = None,
         chargers: tuple[str, ...] = CHARGERS,
         options: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         # The provider hears of the progress of sessions that last seconds.
-        self.plugtill = PlugtillProcess(folder, {"SESSION_PROGRESS_SECONDS": "1"} | (environment or {}))
+        environment = {"SESSION_PROGRESS_SECONDS": "1"} | (environment or {})
+        self.plugtill = plugtill or PlugtillProcess(folder, environment)
         self.processes = Processes(folder)
         self._switched_on, self._options = chargers, options
         self._stack = ExitStack()

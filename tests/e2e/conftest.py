@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cast import Cast
-from tests.e2e.plugtill import PlugtillProcess
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,17 +13,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cast]:
     """Plays all modules without a cast of their own: each test leaves areas, chargers and outlets as they were."""
     with Cast(tmp_path_factory.mktemp("cast")) as cast:
         yield cast
         cast.check()
-
-
-@pytest.fixture
-def plugtill(tmp_path: Path) -> Iterator[PlugtillProcess]:
-    """A started Plugtill with an empty database."""
-    with PlugtillProcess(tmp_path) as process:
-        process.start()
-        yield process

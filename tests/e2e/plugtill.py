@@ -15,10 +15,12 @@ import psycopg
 import requests
 from cryptography.fernet import Fernet
 
+from tests import migrated
 from tests.e2e.servers import own_servers
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-HEALTHY_WITHIN = 60.0
+# Seconds: long enough where several installations start at once beside other work.
+HEALTHY_WITHIN = 180.0
 STOPPED_WITHIN = 30.0
 # An embedded Plugtill finds its own values for these, which is part of what is tested.
 SET_FOR_UNIT_TESTS = {
@@ -33,19 +35,33 @@ class PlugtillProcess:
     """`manage.py serve` on a free port with data of its own, on the profile that the tests run on.
 
     The port and the data stay the same over `kill` and `restart`. `environment` adds or replaces variables.
+    `beside`: a web process more of that installation. `inside` is what its commands are put behind. `empty`: it finds
+    a database without tables, as on a new machine.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        beside: "PlugtillProcess | None" = None,
+        inside: tuple[str, ...] = (),
+        empty: bool = False,
+    ) -> None:
+        self._beside, self._empty = beside, empty
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "plugtill.log"
-        self._folder = folder
+        self._folder, self._inside = folder, inside
         self._extra = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._servers = ExitStack()
         self.environment: dict[str, str] = {}
 
     def __enter__(self) -> Self:
+        if self._beside is not None:
+            self.environment = {**self._beside.environment, "PORT": str(self.port), **self._extra}
+            return self
         inherited = {name: value for name, value in os.environ.items() if name not in SET_FOR_UNIT_TESTS}
         # Several installations at once share the 100 connections of one server.
         self.environment = {**inherited, "DATABASE_POOL_SIZE": "5", **self._own_variables(), **self._extra}
@@ -61,6 +77,10 @@ class PlugtillProcess:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
@@ -68,7 +88,7 @@ class PlugtillProcess:
         """Returns once it answers. Raises AssertionError with the end of its log when it does not."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [*self._inside, sys.executable, "manage.py", "serve", *(["--only", "web"] if self._beside else [])],
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -78,15 +98,20 @@ class PlugtillProcess:
             )
         self._wait_until_healthy()
 
-    def stop(self) -> int:
-        """As a service manager does it, with SIGTERM. Answers the exit code."""
+    def terminate(self) -> None:
+        """Tells it to stop, as a service manager does, and does not wait."""
         assert self._process is not None, "start() comes first"
         self._process.terminate()
+
+    def stop(self) -> int:
+        """As a service manager does it, with SIGTERM. Answers the exit code."""
+        self.terminate()
+        assert self._process is not None
         return self._process.wait(STOPPED_WITHIN)
 
     def kill(self) -> None:
         """As a power cut does it. In a cluster the kernel takes worker and beat along."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.is_running:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
@@ -94,10 +119,10 @@ class PlugtillProcess:
         self.kill()
         self.start()
 
-    def manage(self, *arguments: str, timeout: float = 60) -> str:
+    def manage(self, *arguments: str, timeout: float = HEALTHY_WITHIN) -> str:
         """Runs `manage.py` on the same data; its output. Raises AssertionError when it fails."""
         result = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [*self._inside, sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -127,13 +152,15 @@ class PlugtillProcess:
             "PUBLIC_URL": self.base_url,
         }
         if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
-            servers = own_servers(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+            servers = own_servers(os.environ["DATABASE_URL"], os.environ["REDIS_URL"], empty=self._empty)
             variables |= self._servers.enter_context(servers)
             variables |= {
                 "SECRET_KEY": "only-for-tests",
                 "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
                 "PEERS_ALLOW_PRIVATE_ADDRESSES": "True",  # the peers of the tests live on loopback
             }
+        elif not self._empty:
+            migrated.copy_file(self._folder / "data" / "plugtill.sqlite3")
         return variables
 
     def _wait_until_healthy(self) -> None:
@@ -149,7 +176,7 @@ class PlugtillProcess:
     def _is_healthy(self) -> bool:
         try:
             return requests.get(f"{self.base_url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
 

@@ -5,35 +5,32 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-import psycopg
 import redis
-from psycopg import sql
+
+from tests import migrated
 
 CLAIM = "plugtill-e2e-owner"
 
 
 @contextmanager
-def own_servers(database_url: str, redis_url: str) -> Iterator[dict[str, str]]:
-    """Environment variables of a fresh database and an empty Redis database, removed afterwards."""
+def own_servers(database_url: str, redis_url: str, *, empty: bool) -> Iterator[dict[str, str]]:
+    """Environment variables of a fresh database (`empty`: not even migrated) and an empty Redis database, removed
+    afterwards."""
     with ExitStack() as stack:
         yield {
-            "DATABASE_URL": stack.enter_context(_database(database_url)),
+            "DATABASE_URL": stack.enter_context(_database(database_url, empty)),
             "REDIS_URL": stack.enter_context(_redis_database(redis_url)),
         }
 
 
 @contextmanager
-def _database(server_url: str) -> Iterator[str]:
+def _database(server_url: str, empty: bool) -> Iterator[str]:
     name = f"plugtill_e2e_{secrets.token_hex(6)}"
-    administration = urlsplit(server_url)._replace(scheme="postgresql", path="/postgres").geturl()
-    with psycopg.connect(administration, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrated.create(server_url, name, like="" if empty else migrated.template())
     try:
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:
-        with psycopg.connect(administration, autocommit=True) as connection:
-            # FORCE: a process that was just killed may still have sessions open.
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        migrated.drop(server_url, name)
 
 
 @contextmanager

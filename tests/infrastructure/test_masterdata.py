@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
+from infrastructure import outbox
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Charger, Connector, Location
 from infrastructure.services import masterdata
@@ -13,6 +14,7 @@ from tests.infrastructure.factories import (
     EVSEFactory,
     LocationFactory,
     events,
+    make_superuser,
 )
 
 pytestmark = pytest.mark.django_db
@@ -218,12 +220,12 @@ def test_failing_follower_undoes_the_change(registries):
 
 def test_author_is_known_to_followers_only_during_the_change(registries):
     seen = []
-    masterdata.on_change(Charger, lambda charger: seen.append(masterdata.current_author()))
-    author = object()
+    masterdata.on_change(Charger, lambda charger: seen.append(outbox.current_author()))
+    author = make_superuser()
     with masterdata.one_change(author):
         masterdata.save(ChargerFactory())
     assert seen == [author]
-    assert masterdata.current_author() is None
+    assert outbox.current_author() is None
 
 
 def test_what_runs_on_commit_starts_a_change_of_its_own(registries, django_capture_on_commit_callbacks):

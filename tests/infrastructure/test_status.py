@@ -4,7 +4,7 @@ import pytest
 
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Location
-from infrastructure.services.status import set_evse_status
+from infrastructure.services.status import set_evse_status, set_evse_statuses
 from tests.infrastructure.factories import EVSEFactory, events
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def test_status_change_is_written_stamped_and_told():
     location.refresh_from_db()
     assert evse.status == "CHARGING"
     assert evse.last_updated > LONG_AGO and location.last_updated > LONG_AGO
-    assert events() == [("location", location.pk)]
+    assert events() == [("status", evse.pk)]
 
 
 def test_repeated_status_changes_nothing():
@@ -35,3 +35,12 @@ def test_repeated_status_changes_nothing():
 
 def test_unknown_evse_is_no_change():
     assert not set_evse_status(4711, EVSEStatus.AVAILABLE)
+
+
+def test_of_several_only_those_that_change_are_told():
+    """Another process may have written the same a moment ago."""
+    same, other = (EVSEFactory(status=EVSEStatus.AVAILABLE, last_updated=LONG_AGO) for _ in range(2))
+    set_evse_statuses({same.pk: EVSEStatus.AVAILABLE, other.pk: EVSEStatus.BLOCKED, 4711: EVSEStatus.BLOCKED})
+    assert EVSE.objects.get(pk=same.pk).last_updated == LONG_AGO
+    assert EVSE.objects.get(pk=other.pk).status == "BLOCKED"
+    assert events() == [("status", other.pk)]

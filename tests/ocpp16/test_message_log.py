@@ -12,6 +12,7 @@ from chargers.choices import Direction
 from chargers.models import ChargerMessage
 from chargers.services import messages
 from chargers.services.masking import masked, without_secrets
+from infrastructure import correlation
 from tests.chargers.charger_socket import ChargerSocket
 
 TAG = "04AABBCCDD"
@@ -111,6 +112,10 @@ REPORT = {
 }
 
 
+def network_profile(apn: Any, vpn: Any) -> Any:
+    return {"configurationSlot": 1, "connectionData": {"ocppVersion": "OCPP20", "apn": apn, "vpn": vpn}}
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -120,6 +125,10 @@ REPORT = {
         {"getVariableResult": [{**IN_201, "attributeStatus": "Accepted"}]},
         {"reportData": [REPORT]},
         {"location": f"ftp://user:{SECRET}@files/x"},
+        network_profile({"apn": "internet", "apnPassword": SECRET}, None),
+        network_profile({"apn": "internet", "simPin": SECRET}, None),
+        network_profile(None, {"server": "vpn.example", "password": SECRET}),
+        network_profile(None, {"server": "vpn.example", "key": SECRET}),
     ],
 )
 def test_passwords_are_hidden(payload: Any):
@@ -134,6 +143,10 @@ def test_what_is_no_secret_stays():
     frame = json.dumps([3, "1", {"configurationKey": keys}])
     assert json.loads(masked(frame)) == json.loads(frame)
     assert json.loads(masked(json.dumps({"setVariableData": [OTHER_201, IN_201]})))["setVariableData"][0] == OTHER_201
+    open_profile = network_profile({"apn": "internet", "simPin": 1234}, {"server": "vpn.example", "user": "u"})
+    shown = json.loads(masked(json.dumps(open_profile)))["connectionData"]
+    assert shown["apn"] == {"apn": "internet", "simPin": "***"}
+    assert shown["vpn"] == {"server": "vpn.example", "user": "u"}
 
 
 @pytest.mark.parametrize(
@@ -147,3 +160,14 @@ def test_what_is_no_secret_stays():
 )
 def test_of_id_tags_the_end_stays(frame: str, shown: str):
     assert masked(frame) == shown
+
+
+@pytest.mark.django_db
+def test_an_answer_is_of_the_same_request_as_its_call(charger: Any, log: None):
+    with correlation.correlated("of-a-partner"):
+        messages.record(charger.pk, Direction.OUT, '[2,"7","UnlockConnector",{"connectorId":1}]')
+    messages.record(charger.pk, Direction.IN, '[3,"7",{"status":"Unlocked"}]')
+    messages.record(charger.pk, Direction.IN, '[2,"8","StatusNotification",{}]')
+    assert len(rows()) == 3
+    ids = ChargerMessage.objects.order_by("pk").values_list("correlation_id", flat=True)
+    assert list(ids) == ["of-a-partner", "of-a-partner", ""]

@@ -106,6 +106,37 @@ def test_staff_see_why_a_charger_is_refused_and_it_is_seldom_written(identity: s
 
 
 @pytest.mark.parametrize(
+    ("trusted", "said", "client"),
+    [
+        (["10.0.0.0/8"], ["203.0.113.7"], "203.0.113.7"),
+        (["10.0.0.0/8"], ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+        (["10.0.0.0/8"], ["198.51.100.1", "203.0.113.7, 10.0.0.2"], "203.0.113.7"),
+        (["10.0.0.0/8"], ["10.0.0.3, 203.0.113.7"], "203.0.113.7"),
+        (["10.0.0.0/8"], ["203.0.113.7:4711"], "203.0.113.7"),
+        (["10.0.0.0/8"], ["[2001:db8::7]:4711"], "2001:db8::7"),
+        (["10.0.0.0/8"], ["203.0.113.7, unknown"], "10.0.0.1"),
+        (["10.0.0.0/8"], ["<script>"], "10.0.0.1"),
+        (["10.0.0.0/8"], [""], "10.0.0.1"),
+        (["*"], ["203.0.113.7"], "203.0.113.7"),
+        (["*"], ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+        (["*"], ["198.51.100.1", "203.0.113.7"], "203.0.113.7"),
+    ],
+)
+async def test_what_a_visitor_puts_into_x_forwarded_for_makes_nobody_else_of_him(
+    trusted: list[str], said: list[str], client: str
+):
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    headers = [(b"x-forwarded-for", value.encode()) for value in said]
+    scope = {"type": "http", "scheme": "http", "client": ("10.0.0.1", 1), "headers": headers}
+    await TrustedProxies(application, trusted)(scope, None, None)  # type: ignore[arg-type]
+    assert seen == [client]
+
+
+@pytest.mark.parametrize(
     ("peer", "trusted", "client"),
     [("10.0.0.1", True, "203.0.113.7"), ("10.0.0.2", False, "10.0.0.2"), ("192.0.2.77", True, "203.0.113.7")],
 )

@@ -7,8 +7,17 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from chargers.models import ChargerConnection, ChargerEvent, ChargerVariable, OutgoingCall, Reservation
+from chargers.models import (
+    ChargerConnection,
+    ChargerEvent,
+    ChargerMonitor,
+    ChargerVariable,
+    DisplayMessage,
+    OutgoingCall,
+    Reservation,
+)
 from chargers.ocpp import database
+from chargers.ocpp.meter_values import read_instant
 from chargers.services import outgoing, reserving
 from infrastructure.models import EVSE
 from tests.chargers.charger_socket import ChargerSocket
@@ -187,6 +196,32 @@ async def test_reported_variables_are_kept(identity):
     await station.close()
 
 
+async def test_what_the_charger_watches_shows_and_knows_is_kept(identity):
+    station = await Station(identity).open()
+    told = {"requestId": 1, "generatedAt": NOW, "seqNo": 0}
+    watched = {"id": 7, "transaction": False, "value": 80.5, "type": "UpperThreshold", "severity": 2}
+    await station.ask("NotifyMonitoringReport", **told, monitor=[COMPONENT | {"variableMonitoring": [watched]}])
+    monitor = await sync_to_async(ChargerMonitor.objects.get)()
+    assert (monitor.name, monitor.type, monitor.value, monitor.severity) == (
+        "Connector[1].Temperature",
+        "UpperThreshold",
+        80.5,
+        2,
+    )
+    alert = {"eventId": 1, "timestamp": NOW, "trigger": "Alerting", "actualValue": "90", "variableMonitoringId": 7}
+    data = COMPONENT | alert | {"eventNotificationType": "CustomMonitor"}
+    await station.ask("NotifyEvent", generatedAt=NOW, seqNo=0, eventData=[data])
+    assert (await sync_to_async(ChargerEvent.objects.get)(kind="FAULT")).severity == 2
+    shown = {"id": 4, "priority": "InFront", "message": {"format": "UTF8", "content": "Hello"}, "endDateTime": NOW}
+    await station.ask("NotifyDisplayMessages", requestId=1, messageInfo=[shown])
+    message = await sync_to_async(DisplayMessage.objects.get)()
+    assert (message.text, message.priority, message.ends_at) == ("Hello", "InFront", read_instant(NOW))
+    for number, part in enumerate(("who ", "and what")):
+        await station.ask("NotifyCustomerInformation", data=part, **told | {"seqNo": number})
+    assert (await sync_to_async(ChargerEvent.objects.get)(kind="CUSTOMER")).info == "who and what"
+    await station.close()
+
+
 async def test_the_status_of_an_evse_follows_that_of_its_connectors(connector, identity):
     station = await Station(identity).open()
     told = []
@@ -220,10 +255,10 @@ async def test_the_status_of_an_evse_follows_that_of_its_connectors(connector, i
 
 async def test_a_reservation_that_the_charger_drops_is_over(connector, identity):
     station = await Station(identity).open()
-    wanted = await database.run(lambda: make_request(connector))
+    wanted = await database.run(lambda: make_request(connector, connector_type="cCCS2"))
     call = await database.run(lambda: reserving.request_reservation(wanted))
     frame = await station.request()
-    assert frame[2] == "ReserveNow"
+    assert (frame[2], frame[3]["connectorType"]) == ("ReserveNow", "cCCS2")
     await station.answer(frame[1], status="Accepted")
     await until(lambda: type(call).objects.filter(pk=call.pk, result="ACCEPTED").first())
     await station.ask("ReservationStatusUpdate", reservationId=frame[3]["id"], reservationUpdateStatus="Removed")
@@ -254,10 +289,26 @@ async def test_a_bad_frame_gets_an_error_and_the_connection_stays(identity):
     await station.close()
 
 
+def statuses(*words):
+    return {
+        "setVariableResult": [
+            variable | {"attributeStatus": word} for variable, word in zip(VARIABLES, words, strict=True)
+        ]
+    }
+
+
+VARIABLES = [{"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": name}} for name in ("A", "B")]
+TWO_VARIABLES = {"setVariableData": [variable | {"attributeValue": "7"} for variable in VARIABLES]}
 REQUESTS = [
     ("Reset", {"type": "OnIdle"}, {"status": "Scheduled"}, "ACCEPTED"),
     ("UnlockConnector", {"evseId": 1, "connectorId": 9}, {"status": "UnknownConnector"}, "REJECTED"),
-    ("SetVariables", {"setVariableData": []}, {"setVariableResult": []}, "ACCEPTED"),
+    ("SetVariables", TWO_VARIABLES, statuses("Accepted", "Rejected"), "ACCEPTED"),
+    ("SetVariables", TWO_VARIABLES, statuses("RebootRequired", "Rejected"), "ACCEPTED"),
+    ("SetVariables", TWO_VARIABLES, statuses("Rejected", "UnknownVariable"), "REJECTED"),
+    ("SetVariables", TWO_VARIABLES, statuses("UnknownComponent", "UnknownComponent"), "UNKNOWN"),
+    ("SetVariables", TWO_VARIABLES, statuses({}, "NotSupportedAttributeType"), "FAILED"),
+    ("SetVariables", TWO_VARIABLES, {"setVariableResult": [5]}, "FAILED"),
+    ("ClearVariableMonitoring", {"id": [1]}, {"clearMonitoringResult": [{"id": 1, "status": "NotFound"}]}, "UNKNOWN"),
     ("GetLog", {"logType": "SecurityLog", "requestId": 1}, {"status": "AcceptedCanceled"}, "ACCEPTED"),
     ("TriggerMessage", {"requestedMessage": "Heartbeat"}, {"status": "Maybe"}, "FAILED"),
     ("CostUpdated", {"totalCost": 1.5, "transactionId": "t"}, {}, "ACCEPTED"),

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from chargers.models import CDR, ChargingSession, HeldEvent, OutgoingCall, ParkingSpan
+from chargers.models import CDR, ChargingSession, HeldEvent, IdToken, LateStop, OutgoingCall, ParkingSpan
 from chargers.ocpp import database
 from chargers.services import commands, transactions
 from infrastructure.models import EVSE
@@ -60,6 +60,51 @@ async def test_a_paid_session_from_start_to_cdr_with_its_cost_on_the_display(con
     assert (ended.status, ended.stop_reason, ended.transaction_id) == ("COMPLETED", "DRIVER", TRANSACTION)
     assert (await fetch(CDR)).total_cost_incl_vat == 9
     assert await evse_status() == "AVAILABLE"
+    await station.close()
+
+
+@pytest.mark.parametrize(
+    ("card", "group", "in_between", "at_the_end"),
+    [
+        ({"parent_id_tag": "FLEET"}, "FLEET", "Accepted", "Accepted"),
+        ({"parent_id_tag": "OTHERS"}, "FLEET", "Invalid", "Accepted"),
+        ({}, "", "Invalid", "Accepted"),
+        ({"parent_id_tag": "FLEET", "is_blocked": True}, "FLEET", "Blocked", "Blocked"),
+        (None, "FLEET", "Invalid", "Invalid"),
+    ],
+    ids=["of the group", "of another group", "no group", "blocked", "unknown"],
+)
+async def test_anothers_card_has_a_say_in_a_transaction_only_as_its_group(
+    connector, identity, card, group, in_between, at_the_end
+):
+    station = await Station(identity).open()
+    call = await remote_start(station, connector, parent_id_tag=group)
+    if card is not None:
+        operator = connector.evse.charger.location.operator
+        await sync_to_async(IdToken.objects.create)(operator=operator, id_tag="CARD", **card)
+    answer = await station.tell(
+        "Started", "RemoteStart", 0, wh=0, state="Charging", tag=call.session.id_tag, evse={"id": 1}
+    )
+    assert answer["idTokenInfo"]["status"] == "Accepted"
+    answer = await station.tell("Updated", "Authorized", 5, tag="card")
+    assert answer["idTokenInfo"]["status"] == in_between
+    assert ("groupIdToken" in answer["idTokenInfo"]) == (in_between != "Invalid")
+    assert (await session()).status == "ACTIVE"
+    # The charger has decided; it keeps the answer for the card's next use.
+    answer = await station.tell("Ended", "StopAuthorized", 9, wh=1000, state="EVConnected", tag="card")
+    assert answer["idTokenInfo"]["status"] == at_the_end
+    await station.close()
+
+
+async def test_the_tag_of_a_running_transaction_starts_no_second_one(connector, identity):
+    station = await Station(identity).open()
+    call = await remote_start(station, connector)
+    await station.tell("Started", "RemoteStart", 0, wh=0, state="Charging", tag=call.session.id_tag, evse={"id": 1})
+    answer = await station.tell(
+        "Started", "Authorized", 5, wh=0, state="Charging", tag=call.session.id_tag, evse={"id": 2},
+        transaction_id="another", seq_no=0,
+    )  # fmt: skip
+    assert answer["idTokenInfo"] == {"status": "ConcurrentTx"}
     await station.close()
 
 
@@ -122,6 +167,41 @@ async def test_a_beginning_that_never_comes_is_done_without(connector, identity)
     await database.run(transactions.settle_held_events)
     running = await session()
     assert (running.status, running.kwh, running.transaction_id) == ("ACTIVE", 2, TRANSACTION)
+    await station.close()
+
+
+@sync_to_async
+def held_for(age):
+    HeldEvent.objects.update(received_at=timezone.now() - age)
+    transactions.settle_held_events()
+    return HeldEvent.objects.count()
+
+
+async def test_an_end_without_a_beginning_gives_up_no_start_and_is_forgotten(connector, identity, settings):
+    station = await Station(identity).open()
+    card = {"uid": "CARD-1", "type": "RFID"}
+    await station.tell("Ended", "StopAuthorized", 5, seq_no=7, wh=900, tag="CARD-1", reason="Local", evse={"id": 1})
+    await remote_start(station, connector, cdr_token=card)
+    assert await held_for(settings.LOST_STOP_GRACE + timedelta(minutes=1)) == 1
+    assert (await session()).status == "PENDING"
+    assert await held_for(settings.LOST_STOP_GRACE_OFFLINE + timedelta(minutes=1)) == 0
+    assert (await session()).status == "PENDING"
+    await station.close()
+
+
+@pytest.mark.parametrize(
+    ("evse", "minutes", "status"),
+    [(1, 70, "INVALID"), (2, 70, "PENDING"), (1, 5, "PENDING")],
+    ids=["its own", "of another EVSE", "from before the start was asked for"],
+)
+async def test_only_its_own_transaction_ends_the_wait_of_a_card(connector, identity, evse, minutes, status):
+    station = await Station(identity).open()
+    await remote_start(station, connector, cdr_token={"uid": "CARD-1", "type": "RFID"})
+    await sync_to_async(ChargingSession.objects.update)(created_at=station.began + timedelta(minutes=60))
+    told = {"state": "Idle", "tag": "CARD-1", "evse": {"id": evse}, "transaction_id": "another"}
+    await station.tell("Started", "Authorized", minutes - 1, **told)
+    await station.tell("Ended", "EVConnectTimeout", minutes, **told, reason="Timeout")
+    assert (await session()).status == status
     await station.close()
 
 
@@ -208,6 +288,43 @@ async def test_after_the_driver_said_stop_the_session_is_over_though_the_cable_h
     await station.close()
 
 
+async def test_energy_after_the_end_in_the_same_transaction_is_stopped_refused_and_shown_to_staff(connector, identity):
+    station = await Station(identity).open()
+    call = await remote_start(station, connector)
+    tag = call.session.id_tag
+    await station.tell("Started", "RemoteStart", 0, wh=0, state="Charging", tag=tag, evse={"id": 1})
+    stop = station.event("Updated", "StopAuthorized", 30, wh=5000, state="EVConnected", tag=tag)
+    over = await station.ask("TransactionEvent", **stop)
+    # What is only late, repeated, or the last of the current changes nothing.
+    await station.tell("Updated", "ChargingStateChanged", 29, state="SuspendedEV", seq_no=90)
+    await station.tell("Updated", "MeterValuePeriodic", 31, wh=5004)
+    assert await station.ask("TransactionEvent", **stop) == over
+    assert over["idTokenInfo"] == {"status": "Accepted"}
+    assert not await sync_to_async(OutgoingCall.objects.filter(action="STOP_TRANSACTION").exists)()
+    answer = await station.tell("Updated", "Authorized", 40, tag="STRANGER")
+    assert answer["idTokenInfo"] == {"status": "Invalid"}
+    await station.tell("Updated", "ChargingStateChanged", 41, wh=5004, state="Charging")
+    frame = await station.request()
+    assert frame[2:] == ["RequestStopTransaction", {"transactionId": TRANSACTION}]
+    await station.answer(frame[1], status="Accepted")
+    await station.tell("Ended", "RemoteStop", 43, wh=7000, state="Idle", reason="Remote")
+    ended, late = await session(), await fetch(LateStop)
+    assert (ended.kwh, late.kwh, late.meter_stop) == (5, 7, 7000)
+    assert await sync_to_async(CDR.objects.count)() == 1
+    await station.close()
+
+
+async def test_a_register_that_rises_after_the_end_is_enough_to_stop(connector, identity):
+    station = await Station(identity).open()
+    call = await remote_start(station, connector)
+    tag = call.session.id_tag
+    await station.tell("Started", "RemoteStart", 0, wh=0, state="Charging", tag=tag, evse={"id": 1})
+    await station.tell("Updated", "StopAuthorized", 30, wh=5000, state="EVConnected", tag=tag)
+    await station.tell("Updated", "MeterValuePeriodic", 35, wh=5600)
+    assert (await station.request())[2:] == ["RequestStopTransaction", {"transactionId": TRANSACTION}]
+    await station.close()
+
+
 async def test_connected_without_energy_is_parking_once_it_has_charged(connector, identity):
     station = await Station(identity).open()
     call = await remote_start(station, connector)
@@ -229,6 +346,19 @@ async def test_a_first_register_that_comes_later_is_the_start(connector, identit
     await station.tell("Ended", "EVDeparted", 20, wh=9000, reason="EVDisconnected")
     ended = await session()
     assert (ended.meter_start, ended.kwh) == (7000, 2)
+    await station.close()
+
+
+async def test_a_station_that_tells_intervals_only_is_billed_by_their_sum(connector, identity):
+    station = await Station(identity).open()
+    call = await remote_start(station, connector)
+    interval = {"measurand": "Energy.Active.Import.Interval", "unitOfMeasure": {"unit": "kWh"}}
+    await station.tell("Started", "RemoteStart", 0, state="Charging", tag=call.session.id_tag, evse={"id": 1})
+    await station.tell("Updated", "MeterValuePeriodic", 15, samples=[{**interval, "value": 2.5}])
+    await station.tell("Updated", "MeterValuePeriodic", 30, samples=[{**interval, "value": 1.5}])
+    assert (await session()).kwh == 4
+    await station.tell("Ended", "EVDeparted", 40, samples=[{**interval, "value": 1}], reason="EVDisconnected")
+    assert (await session()).kwh == 5
     await station.close()
 
 

@@ -28,6 +28,18 @@ def test_assigning_in_the_form_tells_the_partner(admin_client: Any, terminal: Te
     assert OutboxEvent.objects.filter(topic="terminal", object_id=terminal.pk).count() == 1
 
 
+def test_a_reference_of_ours_is_told_to_the_partner(admin_client: Any, terminal: Terminal) -> None:
+    assert save(admin_client, terminal, our_reference="C-1042").status_code == 302
+    terminal.refresh_from_db()
+    assert terminal.our_reference == "C-1042"
+    assert OutboxEvent.objects.filter(topic="terminal", object_id=terminal.pk).count() == 1
+
+
+def test_a_reference_that_partners_cannot_store_is_refused(admin_client: Any, terminal: Terminal) -> None:
+    assert "without accents" in save(admin_client, terminal, our_reference="Größe 1").content.decode()
+    assert not OutboxEvent.objects.filter(topic="terminal").exists()
+
+
 def test_saving_without_a_change_tells_nothing(admin_client: Any, terminal: Terminal) -> None:
     save(admin_client, terminal)
     assert not OutboxEvent.objects.filter(topic="terminal").exists()

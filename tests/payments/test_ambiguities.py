@@ -4,22 +4,29 @@ A22, A30 and A32 concern OCPI 2.3.0 or nothing that can be tested. What had no t
 """
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infrastructure import ids
-from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
+from infrastructure import ids, outbox
+from infrastructure.models import EVSE, Charger, Connector
+from payments.models import FinancialAdviceConfirmation, Invoice, PaymentIssue, Terminal
 from payments.services.advices import match_advice
 from payments.services.invoices import open_invoice
-from roaming.models import PlatformRole
+from roaming.models import Document, PlatformRole
+from roaming.services import documents
 from tests.payments import factories
+from tests.roaming.client import client_with
+from tests.tariffs.factories import SettingsFactory, make_published
 
+ADVICES_PATH = "2.2.1/payments/financial-advice-confirmations"
 ROOT = Path(__file__).parents[2]
 HERE = "tests/payments/test_ambiguities.py"
 ENDPOINTS = "tests/payments/test_ocpi_endpoints.py"
 TERMINALS = "tests/payments/test_terminals.py"
+PUT = "tests/payments/test_terminal_put.py"
 ADVICES = "tests/payments/test_advices.py"
 WORKLIST = "tests/payments/test_worklist.py"
 PAGE = "tests/payments/test_invoice_page.py"
@@ -32,7 +39,8 @@ TESTED = {
     "A4 a terminal of only an id": (f"{CONFORMANCE}/test_payments.py", "test_120_a_terminal_may_have_nothing"),
     "A5 empty lists unassign": (TERMINALS, "test_unassigning_sends_empty_lists"),
     "A6 an invoice address that is none": (HERE, "test_an_address_that_is_none_is_kept_and_never_a_link"),
-    "A7 we always send last_updated": (TERMINALS, "test_the_push_has_full_lists_and_our_invoice_address"),
+    "A6 a PUT erases nothing": (PUT, "test_reference_and_invoice_address_are_put_with_all_that_the_ptp_holds"),
+    "A7 we always send last_updated": (TERMINALS, "test_the_push_has_full_lists_and_nothing_else"),
     "A8 who owns the assignment": (TERMINALS, "test_another_opinion_of_the_ptp_is_answered_once"),
     "A9 a terminal posted again": (ENDPOINTS, "test_a_terminal_is_created_once_and_then_updated"),
     "A10 PUT and PATCH at our side": (ENDPOINTS, "test_put_and_patch_are_taken_as_updates"),
@@ -59,6 +67,9 @@ TESTED = {
     "A27 a reference used again": ("tests/roaming/test_commands.py", "test_a_reference_used_for_another_start"),
     "A28 the token is any": (HERE, "test_payments_meet_by_reference_whatever_the_token"),
     "A29 accepted but never plugged in": (WORKLIST, "test_never_plugged_in_until_the_partner_knows"),
+    "A27 one reference at two PTPs": (HERE, "test_two_ptps_may_use_one_reference_and_one_advice_id"),
+    "A31 no zone is UTC": (HERE, "test_times_without_a_zone_are_utc"),
+    "A33 unique in an area": (HERE, "test_outlets_of_one_area_are_told_apart"),
     "A31 malformed dates": (ENDPOINTS, "test_what_is_not_understood_is_2001_and_stores_nothing"),
     "A33 what is written on the outlet": (HERE, "test_the_outlet_is_named_after_its_id"),
 }
@@ -121,6 +132,47 @@ def test_payments_meet_by_reference_whatever_the_token(ocpi: Any, platform: Any,
         "pp-1": "",
         "pp-2": "SUCCESS",
     }
+
+
+def test_two_ptps_may_use_one_reference_and_one_advice_id(ocpi: Any, platform: Any, operator: Any, evse: Any) -> None:
+    """A27: a reference is unique within a connection only. Each advice meets the session of its own sender."""
+    other = factories.make_platform(operator, party=("AT", "OTH"), server_token="other", code="other")
+    for one in (platform, other):
+        open_invoice(factories.make_cdr(factories.make_session(one, evse)).pk)
+    client_with("other").call("POST", ADVICES_PATH, factories.advice_body(capture_status_code="FAILED"))
+    ocpi.call("POST", ADVICES_PATH, factories.advice_body())
+    outbox.drain()
+    told = Invoice.objects.values_list("platform", "capture_status_code", "advice__platform")
+    assert sorted(told) == sorted([(platform.pk, "SUCCESS", platform.pk), (other.pk, "FAILED", other.pk)])
+    assert set(PaymentIssue.objects.filter(kind="CAPTURE_FAILED").values_list("platform", flat=True)) == {other.pk}
+    assert not PaymentIssue.objects.filter(kind__in=["FOREIGN_SESSION", "DUPLICATE_ID", "SEVERAL_CAPTURES"]).exists()
+
+
+@pytest.mark.parametrize("moment", ["2024-03-01T10:31:00", "2024-03-01T10:31:00Z", "2024-03-01T10:31:00.000Z"])
+def test_times_without_a_zone_are_utc(ocpi: Any, moment: str) -> None:
+    ocpi.call("POST", ADVICES_PATH, factories.advice_body(last_updated=moment))
+    found = FinancialAdviceConfirmation.objects.get()
+    assert found.last_updated == datetime(2024, 3, 1, 10, 31, tzinfo=UTC)
+    listed = ocpi.call("GET", f"{ADVICES_PATH}?date_from={moment}").json()["data"]
+    assert len(listed) == 1
+    assert ocpi.call("GET", f"{ADVICES_PATH}?date_to={moment}").json()["data"] == []
+
+
+def test_outlets_of_one_area_are_told_apart(platform: Any, area: Any, evse: Any) -> None:
+    """Two chargers with an EVSE id that ends alike; one that a person named keeps its name."""
+    tariff = make_published()
+    SettingsFactory(operator=area.operator, tariffs=[tariff])
+    platform.tariffs.add(tariff)
+    type(area).objects.update(phone="+43 1 000")
+    second = Charger.objects.create(identity="CP-NEXT", location=area, roaming_id="CP-NEXT", roaming=True)
+    for number, own in ((1, ""), (2, "B2")):
+        outlet = EVSE.objects.create(
+            charger=second, number=number, evse_id=f"AT*PLG*EX{number}*1", physical_reference=own
+        )
+        Connector.objects.create(evse=outlet, roaming_id="1")
+    documents.refresh_platform(platform.pk)
+    (body,) = Document.objects.filter(module="locations").values_list("body", flat=True)
+    assert [one["physical_reference"] for one in body["evses"]] == [f"{evse.charger.identity}-1", "CP-NEXT-1", "B2"]
 
 
 def test_the_outlet_is_named_after_its_id() -> None:

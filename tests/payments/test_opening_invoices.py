@@ -7,11 +7,13 @@ from django.utils import timezone
 
 from chargers.choices import StopReason
 from chargers.models import CDR
+from chargers.services.cdrs import credit_cdr
 from infrastructure.models import Connector
 from payments.choices import InvoiceCreator
 from payments.models import Invoice, InvoiceSeries, Terminal
 from payments.services.advices import match_advice, receive_advice
-from payments.services.invoices import open_invoice
+from payments.services.invoices import credit_invoice, open_invoice
+from payments.sheets import sheet_of
 from roaming.choices import PlatformType
 from tests.payments import factories
 
@@ -56,12 +58,27 @@ def test_numbers_follow_each_other_per_operator(platform: Any, evse: Any) -> Non
     assert len(set(numbers)) == 3
 
 
-def test_the_year_of_the_number_is_that_of_the_local_date(
-    platform: Any, evse: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("now", "year", "day"),
+    [
+        (datetime(2026, 12, 31, 22, 30, tzinfo=UTC), "2026-", "31 December 2026"),  # 23:30 at the seller in Vienna
+        (datetime(2026, 12, 31, 23, 30, tzinfo=UTC), "2027-", "1 January 2027"),
+    ],
+)
+def test_year_and_date_are_the_sellers_wherever_was_charged(
+    platform: Any, evse: Any, monkeypatch: pytest.MonkeyPatch, now: datetime, year: str, day: str
 ) -> None:
-    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
-    invoice = opened(factories.make_cdr(factories.make_session(platform, evse)))
-    assert invoice.number.startswith("2027-")
+    """In Athens it is an hour later, in Lisbon an hour earlier: numbers of a year follow each other all the same."""
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    numbers = []
+    for zone in ("Europe/Athens", "Europe/Lisbon"):
+        cdr = factories.make_cdr(factories.make_session(platform, evse, zone, time_zone=zone))
+        invoice = opened(cdr)
+        note = credit_invoice(invoice, "Wrong.")
+        numbers += [invoice.number, note.number]
+        assert [sheet_of(one).issued for one in (invoice, note)] == [day, day]
+    series = [number.removeprefix(year).partition("-")[2] for number in numbers]
+    assert series == ["000001", "C000001", "000002", "C000002"]
 
 
 def test_a_failure_after_the_number_was_taken_gives_it_back(
@@ -110,6 +127,21 @@ def test_the_ptp_invoices_where_all_its_terminals_say_so(
 ) -> None:
     served_by(platform, evse, *creators)
     cdr = factories.make_cdr(factories.make_session(platform, evse))
+    assert (open_invoice(cdr.pk) is not None) is is_ours
+
+
+@pytest.mark.parametrize(("first", "later"), [("PTP", "CPO"), ("CPO", "PTP")])
+def test_who_invoices_is_decided_once_whatever_becomes_of_the_terminals(
+    platform: Any, evse: Any, first: str, later: str
+) -> None:
+    (terminal,) = served_by(platform, evse, first)
+    cdr = factories.make_cdr(factories.make_session(platform, evse))
+    open_invoice(cdr.pk)
+    Terminal.objects.filter(pk=terminal.pk).update(invoice_creator=later)
+    credit = credit_cdr(cdr, "Wrong.")
+    corrected = factories.make_cdr(CDR.objects.get(pk=cdr.pk).session, "5.0000")
+    is_ours = first == "CPO"
+    assert (open_invoice(credit.pk) is not None, open_invoice(corrected.pk) is not None) == (is_ours, is_ours)
     assert (open_invoice(cdr.pk) is not None) is is_ours
 
 

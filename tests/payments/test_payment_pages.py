@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from openpyxl import load_workbook
 
 from infrastructure.models import OperatorMembership
+from payments.choices import IssueKind
 from payments.models import PaymentIssue
 from payments.services import exports, worklist
 from payments.services.advices import match_advice, receive_advice
@@ -133,7 +134,10 @@ class TestTheBooks:
         open_invoice(factories.make_cdr(factories.make_session(platform, evse, "=1+1")).pk)
         answer = admin_client.get(reverse("admin:payments_reconciliation_xlsx"))
         book = load_workbook(BytesIO(answer.content))
-        assert book.sheetnames == ["Summary", "Terminals", "VAT", "Payout", "Other captures", "CDRs"]
+        sheets = ["Summary", "Terminals", "VAT", "Payout", "Other captures", "Open items", "Months", "CDRs"]
+        assert book.sheetnames == sheets
+        assert [row[3:] for row in book["Open items"].iter_rows(min_row=2, values_only=True)] == [(9.8, 0)]
+        assert [row[2:] for row in book["Months"].iter_rows(min_row=2, values_only=True)] == [(9.8, 0)]
         row = dict(zip(exports.HEAD, list(book["CDRs"].rows)[1], strict=True))
         assert (row["Authorization reference"].value, row["Authorization reference"].data_type) == ("=1+1", "s")
         assert float(row["Billed"].value) == 9.8
@@ -163,3 +167,130 @@ class TestTheCoverage:
     def test_only_what_the_user_may_see(self, client: Any, evse: Any) -> None:
         staff(client, factories.make_operator("Beta"))
         assert evse.evse_id not in text(client.get(reverse("admin:payments_coverage")))
+
+    def test_a_terminal_is_assigned_to_the_area_or_to_the_outlet_alone(
+        self, admin_client: Any, platform: Any, area: Any, evse: Any
+    ) -> None:
+        other = factories.make_evse(area, 2)
+        terminal = factories.make_terminal(platform, "T7", operator=area.operator)
+        address = reverse("admin:payments_coverage_assign", args=[evse.pk])
+        assert "T7" in text(admin_client.get(address))
+        assert admin_client.post(address, {"terminal": terminal.pk, "extent": "evse"}).status_code == 302
+        assert (list(terminal.locations.all()), list(terminal.evses.all())) == ([], [evse])
+        address = reverse("admin:payments_coverage_assign", args=[other.pk])
+        assert admin_client.post(address, {"terminal": terminal.pk, "extent": "area"}).status_code == 302
+        assert (list(terminal.locations.all()), list(terminal.evses.all())) == ([area], [evse])
+        found = text(admin_client.get(reverse("admin:payments_coverage") + "?q=t7"))
+        assert evse.evse_id in found and other.evse_id in found
+
+    def test_what_does_not_fit_is_not_offered_and_says_why(self, admin_client: Any, platform: Any, evse: Any) -> None:
+        # A name that no random token of the page can contain.
+        foreign = factories.make_terminal(platform, "Terminal of Beta", operator=factories.make_operator("Beta"))
+        address = reverse("admin:payments_coverage_assign", args=[evse.pk])
+        assert foreign.terminal_id not in text(admin_client.get(address))
+        assert "Select a valid choice" in text(admin_client.post(address, {"terminal": foreign.pk, "extent": "evse"}))
+        assert not foreign.evses.exists()
+        # The partner would not know where that is.
+        type(evse.charger).objects.update(roaming_id="")
+        type(evse).objects.update(uid="")
+        terminal = factories.make_terminal(platform, "T9")
+        answer = text(admin_client.post(address, {"terminal": terminal.pk, "extent": "evse"}))
+        assert "has no roaming id" in answer
+
+    def test_only_who_may_change_terminals_assigns_them(self, client: Any, area: Any, evse: Any) -> None:
+        staff(client, area.operator)
+        address = reverse("admin:payments_coverage_assign", args=[evse.pk])
+        assert client.get(address).status_code == 200
+        get_user_model().objects.get().user_permissions.set(Permission.objects.filter(codename="view_terminal"))
+        assert client.get(address).status_code == 403
+        assert "Assign a terminal" not in text(client.get(reverse("admin:payments_coverage")))
+        other = staff_of_another(client)
+        assert other.get(address).status_code == 404
+
+    @pytest.mark.parametrize(("served", "colour"), [(0, "#dc2626"), (1, "#d97706"), (2, "#16a34a")])
+    def test_the_map_has_the_colour_of_the_coverage(
+        self, admin_client: Any, platform: Any, area: Any, served: int, colour: str
+    ) -> None:
+        outlets = [factories.make_evse(area, number) for number in (1, 2)]
+        factories.make_terminal(platform, "T1").evses.set(outlets[:served])
+        (place,) = admin_client.get(reverse("admin:payments_coverage")).context["places"]
+        assert (place["colour"], place["text"]) == (colour, f"{served} of 2 EVSEs have a terminal")
+
+
+def staff_of_another(client: Any) -> Any:
+    eve = get_user_model().objects.create_user("eve", is_staff=True)
+    eve.user_permissions.set(Permission.objects.filter(content_type__app_label="payments"))
+    OperatorMembership.objects.create(user=eve, operator=factories.make_operator("Gamma"))
+    client.force_login(eve)
+    return client
+
+
+@pytest.fixture
+def lost(platform: Any, evse: Any) -> PaymentIssue:
+    """A session whose charger went away: it can be stopped by one and, later, credited by another."""
+    session = factories.make_session(platform, evse, "ref-lost", status="ACTIVE", ended_at=None, stop_reason="")
+    operator = evse.charger.location.operator
+    return PaymentIssue.objects.create(
+        kind=IssueKind.CHARGER_LOST, subject="session:1", session=session, platform=platform, operator=operator
+    )
+
+
+class TestWhoMayDoWhat:
+    """Each remedy asks for the right of what it does, and shows no button to those without it."""
+
+    def sign_in(self, client: Any, operator: Any, role: str) -> None:
+        user = get_user_model().objects.create_user(role, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        OperatorMembership.objects.create(user=user, operator=operator)
+        client.force_login(user)
+
+    @pytest.mark.parametrize(
+        ("role", "allowed"),
+        [
+            ("Viewer", set()),
+            ("Tariff manager", set()),
+            ("Dispatcher", {"stop"}),
+            ("Finance", {"again", "accept"}),
+            ("Administrator", {"stop", "again", "accept"}),
+        ],
+    )
+    def test_a_running_session(self, client: Any, lost: PaymentIssue, operator: Any, role: str, allowed: Any) -> None:
+        self.sign_in(client, operator, role)
+        self.check(client, lost, {"stop", "again", "accept"}, allowed)
+        if "stop" not in allowed:
+            client.post(reverse("admin:payments_paymentissue_do", args=[lost.pk, "stop"]))
+            assert lost.session is not None
+            assert not lost.session.calls.exists()
+
+    @pytest.mark.parametrize(
+        ("role", "allowed"),
+        [
+            ("Viewer", set()),
+            ("Dispatcher", set()),
+            ("Finance", {"ask", "credit", "again", "accept"}),
+            ("Administrator", {"ask", "credit", "again", "accept"}),
+        ],
+    )
+    def test_money(self, client: Any, issue: PaymentIssue, operator: Any, role: str, allowed: Any) -> None:
+        self.sign_in(client, operator, role)
+        self.check(client, issue, {"ask", "credit", "again", "accept"}, allowed)
+        if "credit" not in allowed:
+            client.post(reverse("admin:payments_paymentissue_do", args=[issue.pk, "credit"]), {"text": "Mine."})
+            assert issue.session is not None
+            assert issue.session.cdrs.count() == 1
+
+    def test_the_right_to_the_list_alone_credits_nothing(self, client: Any, issue: PaymentIssue, operator: Any) -> None:
+        staff(client, operator)
+        user = get_user_model().objects.get(username="ann")
+        user.user_permissions.remove(Permission.objects.get(codename="change_cdr"))
+        answer = client.post(reverse("admin:payments_paymentissue_do", args=[issue.pk, "credit"]), {"text": "Mine."})
+        assert answer.status_code == 404
+        assert issue.session is not None
+        assert issue.session.cdrs.count() == 1
+
+    def check(self, client: Any, issue: PaymentIssue, possible: set[str], allowed: set[str]) -> None:
+        page = text(client.get(reverse("admin:payments_paymentissue_change", args=[issue.pk])))
+        addresses = {name: reverse("admin:payments_paymentissue_do", args=[issue.pk, name]) for name in possible}
+        assert {name for name, address in addresses.items() if address in page} == allowed
+        opened = {name for name, address in addresses.items() if client.get(address).status_code == 200}
+        assert opened == allowed

@@ -7,15 +7,9 @@ from django.utils import timezone
 
 from infrastructure.models import OutboxEvent
 from payments.models import Terminal
-from payments.services.terminals import (
-    assign_terminal,
-    build_assignment,
-    note_assignment,
-    queue_assignment,
-    receive_terminal,
-)
+from payments.services.terminal_push import build_assignment, queue_assignment
+from payments.services.terminals import assign_terminal, receive_terminal
 from roaming.models import Push
-from roaming.ocpi.client import Reply
 from roaming.ocpi.errors import PeerError
 from roaming.services.registry import registry
 from tests.payments import factories
@@ -124,7 +118,7 @@ class TestTenant:
 class TestAssignment:
     @pytest.fixture
     def terminal(self, platform: Any, area: Any) -> Terminal:
-        terminal = told(platform)
+        terminal = told(platform, invoice_base_url=OURS)
         assign_terminal(terminal, [area], [])
         queued()
         terminal.refresh_from_db()
@@ -136,18 +130,14 @@ class TestAssignment:
         queue_assignment(terminal.pk)
         assert the_push(terminal.platform).give_up_at is None
 
-    def test_the_push_has_full_lists_and_our_invoice_address(self, terminal: Terminal, area: Any, evse: Any) -> None:
+    def test_the_push_has_full_lists_and_nothing_else(self, terminal: Terminal, area: Any, evse: Any) -> None:
         assign_terminal(terminal, [area], [evse])
         factories.list_payments(terminal.platform)
         request = the_patch(terminal)
         assert (request.method, request.url) == ("PATCH", "https://ptp.example/ocpi/2.2.1/payments/terminals/T1")
         assert (request.country_code, request.party_id) == ("AT", "PLG")
         assert request.body.pop("last_updated") > "2025"
-        assert request.body == {
-            "location_ids": ["VIE-HQ"],
-            "evse_uids": ["CP-VIE-HQ-1"],
-            "invoice_base_url": OURS,
-        }
+        assert request.body == {"location_ids": ["VIE-HQ"], "evse_uids": ["CP-VIE-HQ-1"]}
 
     def test_unassigning_sends_empty_lists(self, terminal: Terminal) -> None:
         assign_terminal(terminal, [], [])
@@ -155,14 +145,8 @@ class TestAssignment:
         body = the_patch(terminal).body
         assert (body["location_ids"], body["evse_uids"]) == ([], [])
 
-    def test_the_invoice_address_is_sent_until_taken(self, terminal: Terminal) -> None:
-        factories.list_payments(terminal.platform)
-        request = the_patch(terminal)
-        note_assignment(the_push(terminal.platform), request, Reply(200, 1000, "", None, {}, 0.1))
-        assert "invoice_base_url" not in the_patch(terminal).body
-
     def test_no_invoice_address_where_the_ptp_invoices(self, terminal: Terminal) -> None:
-        Terminal.objects.update(invoice_creator="PTP")
+        Terminal.objects.update(invoice_creator="PTP", invoice_base_url="")
         factories.list_payments(terminal.platform)
         assert "invoice_base_url" not in the_patch(terminal).body
 

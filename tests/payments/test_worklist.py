@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus, Settlement, StopReason
 from chargers.models import ChargerConnection, ChargingSession, LateStop, OutgoingCall
+from chargers.services import commands, corrections, progress, sessions
 from chargers.services.cdrs import credit_cdr
+from chargers.services.events import MeterValuesReceived, Reading, TransactionEnded, TransactionStarted
 from infrastructure.models import Location, OutboxEvent
 from infrastructure.services import masterdata
 from payments.choices import IssueKind, IssueState, PaymentState
@@ -21,11 +23,13 @@ from payments.services import drift, issue_sweep, remedies, worklist
 from payments.services.advices import match_advice, receive_advice
 from payments.services.invoices import open_invoice
 from payments.services.payment_states import MOVES, facts_of, payment_state, state_of
-from payments.services.terminals import assign_terminal, note_assignment, receive_terminal
+from payments.services.terminal_push import note_assignment
+from payments.services.terminals import assign_terminal, receive_terminal
 from payments.timeline import TITLES, steps_of
 from roaming.models import Document, Push
 from roaming.ocpi.client import Reply
 from roaming.services.registry import Request
+from tests.chargers.factories import make_version
 from tests.payments import factories
 
 K = IssueKind
@@ -122,6 +126,26 @@ class TestOfPayments:
         assert opened() == {K.SEVERAL_CAPTURES}
         assert "9.80 EUR (A1), 9.80 EUR (A2)" in the(K.SEVERAL_CAPTURES).reason
 
+    def test_a_corrected_bill_is_captured_once_more(self, platform: Any, billed: Any) -> None:
+        told(platform)
+        cdr = billed.cdrs.get()
+        open_invoice(credit_cdr(cdr, "Wrong.").pk)
+        open_invoice(factories.make_cdr(billed, "4.50").pk)
+        told(
+            platform,
+            advice_id="A2",
+            total_costs={"excl_vat": 4.5, "incl_vat": 4.5},
+            last_updated="2024-03-02T10:00:00Z",
+        )
+        assert K.SEVERAL_CAPTURES not in opened()
+        told(
+            platform,
+            advice_id="A3",
+            total_costs={"excl_vat": 4.5, "incl_vat": 4.5},
+            last_updated="2024-03-03T10:00:00Z",
+        )
+        assert K.SEVERAL_CAPTURES in opened()
+
     def test_an_advice_that_does_not_come(self, billed: Any, settings: Any) -> None:
         issue_sweep.sweep()
         assert not opened()
@@ -190,7 +214,9 @@ class TestOfStarts:
         assert state_of(facts_of(waiting)) == PaymentState.RELEASED
 
     def test_given_up_by_the_partner(self, platform: Any, waiting: Any) -> None:
-        ChargingSession.objects.update(stop_requested_by=StopReason.PARTNER)
+        ChargingSession.objects.update(status=SessionStatus.PENDING)
+        commands.request_stop(waiting, StopReason.PARTNER, timezone.now())
+        waiting.refresh_from_db()
         document(waiting, platform, "sessions", waiting.pk)
         issue_sweep.sweep()
         assert opened() == {K.ABORTED}
@@ -279,6 +305,93 @@ class TestOfRunningSessions:
             assert the(K.LATE_STOP).state == "RESOLVED"
 
 
+class TestOfSessionsThatWereGivenUp:
+    @pytest.fixture
+    def charged(self, platform: Any, place: Any) -> ChargingSession:
+        """Given up, and then the charger began all the same: 12.3 kWh."""
+        ago = timezone.now() - timedelta(hours=1)
+        session = factories.make_session(
+            platform,
+            place,
+            status=SessionStatus.INVALID,
+            created_at=ago,
+            accepted_at=ago,
+            last_updated=ago,
+            tariff_version=make_version(energy="0.5", vat="20"),
+            started_at=None,
+            ended_at=None,
+            stop_reason="",
+        )
+        number = place.number
+        start = TransactionStarted(number, session.id_tag, Decimal(1000), ago + timedelta(minutes=5))
+        assert not sessions.start_session(place.charger_id, start).is_accepted
+        read = Reading(ago + timedelta(minutes=20), Decimal(5000))
+        progress.update_session(place.charger_id, MeterValuesReceived(number, session.pk, (read,)))
+        return session
+
+    def ends(self, session: ChargingSession, register_wh: int = 13_300) -> None:
+        ended = TransactionEnded(session.pk, Decimal(register_wh), timezone.now() - timedelta(minutes=10))
+        sessions.end_session(session.connector.evse.charger_id, ended)  # type: ignore[union-attr]
+
+    def test_energy_is_told_while_it_flows_and_at_the_end(self, charged: Any) -> None:
+        issue_sweep.sweep()
+        assert "4.000 kWh so far; the charger is asked to stop" in the(K.UNBILLED_ENERGY).reason
+        self.ends(charged)
+        issue_sweep.sweep()
+        assert "12.300 kWh until" in the(K.UNBILLED_ENERGY).reason
+        assert "by its tariff 7.38 EUR. Nothing was billed." in the(K.UNBILLED_ENERGY).reason
+        assert not charged.cdrs.exists()
+
+    def test_a_person_bills_it(self, admin_client: Any, charged: Any) -> None:
+        self.ends(charged)
+        issue_sweep.sweep()
+        issue = the(K.UNBILLED_ENERGY)
+        assert "Bill it" in admin_client.get(f"/admin/payments/paymentissue/{issue.pk}/change/").content.decode()
+        with pytest.raises(ValidationError, match="Write why"):
+            remedies.apply(issue, "bill", "")
+        remedies.apply(issue, "bill", "The driver was told so.")
+        charged.refresh_from_db()
+        cdr = charged.cdrs.get()
+        assert (charged.status, cdr.total_energy, cdr.total_cost_incl_vat) == (
+            "COMPLETED",
+            Decimal("12.3"),
+            Decimal("7.38"),
+        )
+        assert ("cdr", cdr.pk) in set(OutboxEvent.objects.values_list("topic", "object_id"))
+        assert the(K.UNBILLED_ENERGY).state == "RESOLVED"
+        with pytest.raises(ValidationError):
+            corrections.bill_given_up(charged.pk, "Twice.")
+
+    def test_where_the_driver_pays_another_price_both_are_told_and_billed(self, charged: Any) -> None:
+        ChargingSession.objects.update(retail={"factor": "1.5", "surcharge": "0.35", "surcharge_vat": "20"})
+        self.ends(charged)
+        issue_sweep.sweep()
+        issue = the(K.UNBILLED_ENERGY)
+        assert "by its tariff 7.38 EUR, for the driver 11.42 EUR. Nothing was billed." in issue.reason
+        remedies.apply(issue, "bill", "The driver was told so.")
+        cdr = charged.cdrs.get()
+        assert (cdr.total_cost_incl_vat, cdr.retail_total_incl_vat) == (Decimal("7.38"), Decimal("11.42"))
+
+    def test_never_more_than_was_preauthorised(self, charged: Any) -> None:
+        ChargingSession.objects.update(limit=5)
+        self.ends(charged)
+        assert corrections.bill_given_up(charged.pk, "As agreed.").total_cost_incl_vat <= 5
+
+    def test_what_a_charger_needs_to_come_to_rest_is_no_news(self, charged: Any) -> None:
+        charged.samples.all().delete()
+        self.ends(charged, 1090)
+        issue_sweep.sweep()
+        assert K.UNBILLED_ENERGY not in opened()
+
+    def test_a_partner_without_terminals_is_judged_as_well(self, platform: Any, charged: Any) -> None:
+        type(platform).objects.update(type="EMSP")
+        issue_sweep.sweep()
+        assert opened() == {K.UNBILLED_ENERGY}
+        corrections.bill_given_up(charged.pk, "As agreed.")
+        issue_sweep.sweep()
+        assert not opened()
+
+
 class TestOfCdrs:
     def test_one_that_the_partner_refuses_can_be_sent_again(self, platform: Any, billed: Any) -> None:
         cdr = billed.cdrs.get()
@@ -292,7 +405,7 @@ class TestOfCdrs:
             last_error="2001: no",
             not_before=timezone.now() + timedelta(hours=1),
         )
-        worklist.examine_session(billed)
+        issue_sweep.sweep()
         assert "2001: no" in the(K.CDR_NOT_TAKEN).reason
         remedies.apply(the(K.CDR_NOT_TAKEN), "retry", "")
         push.refresh_from_db()
@@ -317,6 +430,15 @@ class TestOfAdvices:
         worklist.look_at_advice(advice.pk)
         assert not opened()
         assert Invoice.objects.get().capture_status_code == "SUCCESS"
+
+    def test_one_that_came_just_now_is_not_yet_unknown(self, platform: Any, billed: Any) -> None:
+        """The sweep is faster than the event that matches it; what that missed, the sweep finds later."""
+        advice, _ = receive_advice(platform, factories.advice_body(reference="typo"))
+        issue_sweep.sweep()
+        assert not opened()
+        FinancialAdviceConfirmation.objects.filter(pk=advice.pk).update(created_at=timezone.now() - timedelta(hours=1))
+        issue_sweep.sweep()
+        assert opened() == {K.UNKNOWN_REFERENCE}
 
     def test_another_partners_session_is_never_touched(self, platform: Any, operator: Any, billed: Any) -> None:
         other = factories.make_platform(operator, party=("AT", "XYZ"))
@@ -374,7 +496,7 @@ class TestOfTerminals:
         assign_terminal(terminal, [area], [])
         body = {"location_ids": [area.roaming_id], "evse_uids": []}
         push = Push(platform=platform, module="terminals", object_id=str(terminal.pk))
-        note_assignment(push, Request("PATCH", "", body), Reply(200, 1000, "", None, {}, 0.1))
+        note_assignment(push, Request("PATCH", "", body, state=body), Reply(200, 1000, "", None, {}, 0.1))
         terminal.refresh_from_db()
         return terminal
 

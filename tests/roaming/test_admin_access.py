@@ -9,7 +9,15 @@ from tests.infrastructure.test_admin import errors
 from tests.roaming.factories import ProfileFactory
 
 pytestmark = pytest.mark.django_db
-PLATFORM = {"name": "Nayax", "code": "nayax", "type": "PTP", "initiation": "PARTNER", "country": "NLD"}
+PLATFORM = {
+    "retail_factor": "1",
+    "retail_surcharge": "0",
+    "name": "Nayax",
+    "code": "nayax",
+    "type": "PTP",
+    "initiation": "PARTNER",
+    "country": "NLD",
+}
 PROFILE = {"name": "Volt", "code": "volt", "protocol": "OCPI", "country_code": "AT", "party_id": "VLT"}
 
 

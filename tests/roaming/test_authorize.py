@@ -223,7 +223,7 @@ def test_the_partner_gets_the_session_and_its_cdr(charger_id, platform, emsp):
     end = TransactionEnded(session.pk, Decimal(6000), timezone.now() + timedelta(hours=1), "Local")
     sessions.end_session(charger_id, end)
     outbox.drain()
-    for row in Push.objects.filter(platform=platform, module__in=["sessions", "cdrs"]).order_by("queued_at"):
+    for row in Push.objects.filter(platform=platform, module__in=["sessions", "cdrs"]).order_by("queued_at", "pk"):
         push.deliver(row.pk)
     sent = {call.path.split("/")[1]: call.body for call in emsp.requests if "authorize" not in call.path}
     assert sent["sessions"]["status"] == "COMPLETED"
@@ -442,9 +442,14 @@ def test_a_hub_finds_the_party_of_an_unknown_card_itself(charger_id, demo, emsp)
     swipe(charger_id)
     store(hub, "KNOWN", whitelist="NEVER")
     swipe(charger_id, "KNOWN")
-    unknown, known = emsp.requests
+    fields = {"country_code": "FR", "party_id": "TWO", "role": "EMSP", "body": {}, "last_updated": timezone.now()}
+    ClientInfo.objects.create(platform=hub, status="CONNECTED", **fields)
+    store(hub, "ANOTHERS", whitelist="NEVER", country_code="FR", party_id="TWO")
+    swipe(charger_id, "ANOTHERS")
+    unknown, *known = emsp.requests
     assert "ocpi-to-party-id" not in unknown.headers
-    assert known.headers["ocpi-to-party-id"] == "EMP"
+    to = [(one.headers["ocpi-to-country-code"], one.headers["ocpi-to-party-id"]) for one in known]
+    assert to == [("DE", "EMP"), ("FR", "TWO")]
 
 
 def test_a_party_that_is_not_connected_to_its_hub_is_not_asked(charger_id, demo, emsp):

@@ -118,6 +118,7 @@ def test_the_order_holds_after_an_outage_of_any_length(platform: RoamingPlatform
     responses.replace(responses.POST, f"{BASE}/cdrs", json=OK)
     push.try_now(platform)
     Push.objects.update(not_before=timezone.now())
+    # The CDR is all that waits, so it asks whether the partner is back; the session comes with its answer.
     assert sorted(deliver_all()[failed:]) == ["POST /cdrs", "PUT /sessions/AT/PLG/S"]
     bodies = {call.request.body for call in responses.calls if call.request.url.endswith("/cdrs")}
     assert len(bodies) == 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 from roaming.choices import Module, PushState
 from roaming.models import Circuit, Document, PlatformEndpoint, Push, RoamingPlatform
 from roaming.ocpi.errors import PeerGarbage, PeerRefused, PeerUnreachable
-from roaming.services import circuit, push
+from roaming.services import circuit, push, push_claims
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
@@ -179,6 +179,49 @@ def test_where_nothing_waits_the_versions_are_the_probe(platform: RoamingPlatfor
     dropped.refresh_from_db()
     assert dropped.state == PushState.SUPERSEDED
     assert Push.objects.filter(state=PushState.PENDING).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sequence"),
+    [(Module.SESSIONS, Module.CDRS, "session S"), (Module.TARIFFS, Module.LOCATIONS, "infrastructure")],
+)
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_what_others_refer_to_arrives_before_them_after_an_outage(
+    platform: RoamingPlatform, before: str, after: str, sequence: str, is_given_up: bool, monkeypatch: Any
+) -> None:
+    """The first to be sent to a platform that is back must not be a CDR whose session it never heard of."""
+    first, second = queued(platform, before, "A", sequence=sequence), queued(platform, after, "B", sequence=sequence)
+    later = timezone.now() + timedelta(minutes=9)
+    Push.objects.filter(pk=first.pk).update(attempts=3, not_before=later)
+    Push.objects.filter(pk=second.pk).update(attempts=3, give_up_at=None)
+    if is_given_up:
+        Push.objects.filter(pk=first.pk).update(state=PushState.DROPPED)
+    fail(platform, circuit.OPENS_AFTER)
+    make_due()
+    assert push.claim(second.pk) is None
+    woken: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(push, "wake_task", lambda *args: woken.append(args))
+    push.sweep()
+    if is_given_up:
+        assert woken == [(push.PROBE, platform.pk)]
+        with responses.RequestsMock() as peer:
+            peer.get(f"{BASE}/versions", json={**OK, "data": []})
+            push.probe(platform.pk)
+    else:
+        assert woken == [("roaming.tasks.deliver_push", first.pk)]
+    [next_one] = push_claims.next_of(platform.pk)
+    assert Push.objects.get(pk=next_one).module == before
+
+
+def test_a_commands_result_is_no_probe(platform: RoamingPlatform, monkeypatch: Any) -> None:
+    push.enqueue(platform, Module.COMMANDS, "uid", method="POST", url=f"{BASE}/result", body={"result": "ACCEPTED"})
+    Push.objects.update(attempts=1, not_before=timezone.now() + timedelta(seconds=30))
+    fail(platform, circuit.OPENS_AFTER)
+    make_due()
+    woken: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(push, "wake_task", lambda *args: woken.append(args))
+    push.sweep()
+    assert woken == [(push.PROBE, platform.pk)]
 
 
 @responses.activate

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 
 from roaming.choices import Module, PushState
-from roaming.models import Push
+from roaming.models import Push, RoamingPlatform
 from roaming.services import push, push_claims
+from roaming.services.push_claims import next_of
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +28,11 @@ def flying() -> Push:
     row = push.claim(Push.objects.get().pk)
     assert row is not None
     return row
+
+
+@pytest.fixture
+def platform() -> RoamingPlatform:
+    return RegisteredPlatformFactory()
 
 
 def name_of(process: "subprocess.Popen[bytes]") -> str:
@@ -53,7 +60,33 @@ def test_another_process_with_the_same_number_does_not_hold_the_claim(flying: Pu
     assert Push.objects.get().state == PushState.PENDING
 
 
-@pytest.mark.parametrize("name", ["", "elsewhere/1/2", "odd", "a/b/c/d", "x//"])
+@needs_proc
+@pytest.mark.parametrize("part", ["host", "kernel", "namespace"])
+def test_a_worker_of_another_house_keeps_its_claim(flying: Push, part: str) -> None:
+    """A container beside ours may have our host name, and a machine beside ours containers of the same numbers."""
+    names = ["host", "kernel", "namespace", "process", "start"]
+    values = dict(zip(names, push_claims.worker_name().split("/"), strict=True))
+    assert all(values.values())
+    # There, our number is that of a process that began at another time.
+    gone = values | {"start": "1"}
+    assert push_claims.is_gone("/".join(gone.values()))
+    Push.objects.update(claimed_by="/".join((gone | {part: "another"}).values()))
+    push.sweep()
+    assert Push.objects.get().state == PushState.IN_FLIGHT
+
+
+def test_without_proc_no_claim_is_judged(flying: Push, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push_claims.os, "readlink", _no_proc)
+    Push.objects.update(claimed_by=f"{push_claims._house()}/{os.getpid()}/1")
+    push.sweep()
+    assert Push.objects.get().state == PushState.IN_FLIGHT
+
+
+def _no_proc(path: str) -> str:
+    raise FileNotFoundError(path)
+
+
+@pytest.mark.parametrize("name", ["", "elsewhere/1/2", "odd", "a/b/c/d", "a/b/c/d/e", "x//"])
 def test_a_worker_that_cannot_be_judged_keeps_its_claim(flying: Push, name: str) -> None:
     Push.objects.update(claimed_by=name)
     push.sweep()
@@ -85,3 +118,42 @@ def test_claims_at_the_same_moment_keep_to_the_partners_share(settings: Any) -> 
     with ThreadPoolExecutor(8) as threads:
         claimed = list(threads.map(claim, Push.objects.values_list("pk", flat=True)))
     assert claimed.count(True) == push_claims.share()
+
+
+def test_a_command_result_goes_before_a_backlog(platform: RoamingPlatform) -> None:
+    for number in range(5):
+        push.enqueue_state(platform, Module.LOCATIONS, f"AT/PLG/L{number}", sequence="infrastructure")
+    push.enqueue(platform, Module.COMMANDS, "result", body={"result": "ACCEPTED"}, url="https://peer.example/result")
+    urgent = Push.objects.get(module=Module.COMMANDS)
+    assert next_of(platform.pk)[0] == urgent.pk
+
+
+def test_a_session_goes_before_its_cdr_even_when_queued_again_later(platform: RoamingPlatform) -> None:
+    push.enqueue(platform, Module.CDRS, "AT/PLG/C", sequence="session S")
+    push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S", sequence="session S")
+    assert [Push.objects.get(pk=pk).module for pk in next_of(platform.pk)] == [Module.SESSIONS]
+
+
+def test_what_the_oldest_wait_for_gets_its_turn_however_many_they_are(
+    platform: RoamingPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_claims, "LOOKED_AT", 2)
+    for number in range(3):
+        push.enqueue(platform, Module.CDRS, f"AT/PLG/C{number}", sequence="session S")
+    push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S", sequence="session S")
+    assert [Push.objects.get(pk=pk).module for pk in next_of(platform.pk)] == [Module.SESSIONS]
+
+
+def test_what_waits_for_its_own_object_takes_no_turn(platform: RoamingPlatform) -> None:
+    push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/A", sequence="infrastructure")
+    Push.objects.update(state=PushState.IN_FLIGHT, claimed_at=timezone.now())
+    push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/A", sequence="infrastructure")
+    push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/B", sequence="infrastructure")
+    assert [Push.objects.get(pk=pk).object_id for pk in next_of(platform.pk)] == ["AT/PLG/B"]
+
+
+def test_a_tariff_that_changes_while_it_waits_keeps_its_place(platform: RoamingPlatform) -> None:
+    push.enqueue_state(platform, Module.TARIFFS, "AT/PLG/T", sequence="infrastructure", keeps_place=True)
+    push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/A", sequence="infrastructure")
+    push.enqueue_state(platform, Module.TARIFFS, "AT/PLG/T", sequence="infrastructure", keeps_place=True)
+    assert [Push.objects.get(pk=pk).module for pk in next_of(platform.pk)] == [Module.TARIFFS]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from roaming.choices import CommandResponseType
+from roaming.choices import CommandResponseType, PlatformType
+from roaming.models import RoamingPlatform
 from roaming.ocpi.errors import UnknownLocation
 from roaming.services.commands import CommandAnswer
 from roaming.views import commands
@@ -47,14 +48,19 @@ BODIES = {
 }
 
 
+senders: list[tuple[str, str]] = []
+
+
 @pytest.fixture
 def answer(monkeypatch):
     """Lets the service give this answer, or raise it; returns what reached the service."""
     received = []
+    senders.clear()
 
     def use(result, command="START_SESSION"):
-        def receive(platform, body):
+        def receive(platform, body, *, sender):
             received.append((platform, body))
+            senders.append(sender)
             if isinstance(result, Exception):
                 raise result
             return result
@@ -73,6 +79,17 @@ def test_an_accepted_start_names_result_and_timeout(ocpi, platform, answer):
     assert response.json()["status_code"] == 1000
     assert response.json()["data"] == {"result": "ACCEPTED", "timeout": 30}
     assert received == [(platform, START)]
+
+
+@pytest.mark.parametrize("party", [("DE", "ONE"), ("FR", "TWO"), ("", "")])
+def test_a_start_is_of_the_party_that_the_hub_names(ocpi, platform, answer, party):
+    """To which the result is addressed then."""
+    RoamingPlatform.objects.update(type=PlatformType.HUB)
+    answer(CommandAnswer(CommandResponseType.ACCEPTED, timeout=30, message=""))
+    names = ("OCPI-from-country-code", "OCPI-from-party-id")
+    headers = {name: value for name, value in zip(names, party, strict=True) if value}
+    assert ocpi.call("POST", "2.2.1/commands/START_SESSION", START, **headers).json()["status_code"] == 1000
+    assert senders == [party]
 
 
 def test_an_unknown_location_is_2003_and_rejected(ocpi, answer):

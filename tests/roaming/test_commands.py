@@ -63,6 +63,15 @@ def results() -> list[tuple[str, str]]:
     return [(push.url, push.body["body"]["result"]) for push in Push.objects.filter(module=Module.COMMANDS)]
 
 
+def test_between_a_change_of_profiles_and_of_the_documents_a_start_is_answered(platform: RoamingPlatform) -> None:
+    for profile in platform.profiles.all():
+        profile.operators.clear()
+    with pytest.raises(UnknownLocation) as refused:
+        receive_start_session(platform, start())
+    assert refused.value.data["result"] == CommandResponseType.REJECTED
+    assert not ChargingSession.objects.exists()
+
+
 def test_a_start_is_accepted_and_forwarded(platform: RoamingPlatform) -> None:
     answer = receive_start_session(platform, start())
     assert (answer.result, answer.timeout) == (CommandResponseType.ACCEPTED, 30)

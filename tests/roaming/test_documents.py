@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -20,7 +21,8 @@ from infrastructure.services import masterdata
 from infrastructure.services.status import set_evse_status
 from roaming.choices import Module, PlatformState, PushState
 from roaming.models import Document, Push, RoamingPlatform
-from roaming.services import documents, exposure
+from roaming.ocpi.types import parse_datetime
+from roaming.services import documents, exposure, session_documents
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, SessionSettings
 
@@ -50,7 +52,7 @@ def forget_pushes() -> None:
 
 
 def waiting() -> list[str]:
-    return [push.object_id for push in Push.objects.filter(state=PushState.PENDING).order_by("queued_at")]
+    return [push.object_id for push in Push.objects.filter(state=PushState.PENDING).order_by("queued_at", "pk")]
 
 
 def test_a_platform_that_is_not_registered_has_no_documents() -> None:
@@ -93,6 +95,15 @@ def test_a_status_moves_last_updated_of_its_evse_and_location_only(demo: DemoDat
     assert after["evses"][1]["status"] == "CHARGING"
     assert after["evses"][1]["last_updated"] > before["evses"][1]["last_updated"]
     assert after["evses"][1]["connectors"] == before["evses"][1]["connectors"]
+
+
+def test_a_clock_that_was_set_back_does_not_move_last_updated_back(demo: DemoData) -> None:
+    """Partners keep the newest: what changes then would never reach them."""
+    ahead = timezone.now() + timedelta(hours=2)
+    Document.objects.update(last_updated=ahead)
+    set_evse_status(EVSE.objects.get(charger__identity="DEMO-AC-1", number=2).pk, EVSEStatus.CHARGING)
+    outbox.drain()
+    assert parse_datetime(body("VIE-CITY")["last_updated"]) > ahead
 
 
 def test_a_changed_connector_moves_all_that_contains_it(demo: DemoData) -> None:
@@ -154,7 +165,7 @@ def session(demo: DemoData, **values: Any) -> ChargingSession:
         peer_id=demo.platform.peer_id,
         country_code="AT",
         party_id="VLT",
-        authorization_reference="REF-1",
+        authorization_reference=values.pop("reference", "REF-1"),
         cdr_token={"country_code": "NL", "party_id": "PTP", "uid": "1", "type": "AD_HOC_USER", "contract_id": "1"},
         place={"id": "VIE-CITY", "evse_uid": "DEMO-AC-1-1", "connector_id": "1"},
         id_tag="TAG",
@@ -166,49 +177,79 @@ def session(demo: DemoData, **values: Any) -> ChargingSession:
 
 def test_a_start_is_told_once_the_charger_accepted_it(demo: DemoData) -> None:
     row = session(demo)
-    documents.refresh_session(row.pk)
+    session_documents.refresh_session(row.pk)
     assert not Document.objects.filter(module=Module.SESSIONS).exists()
     row.accepted_at = timezone.now()
     row.save()
-    documents.refresh_session(row.pk)
+    session_documents.refresh_session(row.pk)
     assert body(row.uid, Module.SESSIONS)["status"] == "PENDING"
 
 
 def test_mere_progress_waits_for_its_interval_but_the_end_does_not(demo: DemoData, settings: Any) -> None:
     settings.SESSION_PROGRESS_INTERVAL = timedelta(seconds=30)
     row = session(demo, status=SessionStatus.ACTIVE, started_at=timezone.now())
-    documents.refresh_session(row.pk)
+    session_documents.refresh_session(row.pk)
     told = Document.objects.get(module=Module.SESSIONS)
     told.acknowledged, told.acknowledged_at = told.body, timezone.now()
     told.save()
     forget_pushes()
     row.kwh = Decimal(2)
     row.save()
-    documents.refresh_session(row.pk)
+    session_documents.refresh_session(row.pk)
     progress = Push.objects.get(state=PushState.PENDING)
     assert progress.not_before > timezone.now() + timedelta(seconds=20)
     row.status, row.ended_at = SessionStatus.COMPLETED, timezone.now()
     row.save()
-    documents.refresh_session(row.pk)
+    session_documents.refresh_session(row.pk)
     progress.refresh_from_db()
     assert progress.not_before <= timezone.now()
 
 
+def test_progress_of_many_sessions_is_told_in_as_many_queries_as_that_of_one(demo: DemoData) -> None:
+    running: dict[str, Any] = {"status": SessionStatus.ACTIVE, "started_at": timezone.now()}
+    rows = [session(demo, reference=f"REF-{number}", **running) for number in range(4)]
+    session_documents.refresh_sessions([row.pk for row in rows])
+    counts = []
+    for wanted in (rows[:1], rows[1:]):
+        forget_pushes()
+        ChargingSession.objects.update(kwh=F("kwh") + 1)
+        with CaptureQueriesContext(connection) as queries:
+            session_documents.refresh_sessions([row.pk for row in wanted])
+        counts.append(len(queries))
+        assert Push.objects.filter(state=PushState.PENDING).count() == len(wanted)
+    assert counts[0] == counts[1] <= 9
+    assert {push.sequence for push in Push.objects.all()} >= {f"session {row.uid}" for row in rows[1:]}
+
+
 def test_refreshing_a_location_needs_a_known_number_of_queries(demo: DemoData) -> None:
     area = Location.objects.get(roaming_id="VIE-CITY")
-    documents.refresh_location(area.pk)
+    documents.refresh_locations([area.pk])
     with CaptureQueriesContext(
         connection,
     ) as few:
-        documents.refresh_location(area.pk)
+        documents.refresh_locations([area.pk])
     for number in range(3, 8):
         evse = EVSE(charger=demo.chargers[0].charger, number=number, evse_id=f"AT*VLT*EDEMOAC1*{number}")
         masterdata.save(evse)
         masterdata.save(Connector(evse=evse, roaming_id="1"))
     outbox.drain()
     with CaptureQueriesContext(connection) as many:
-        documents.refresh_location(area.pk)
+        documents.refresh_locations([area.pk])
     assert len(many) == len(few) <= 12
+
+
+def test_many_locations_need_as_many_queries_as_one(demo: DemoData) -> None:
+    areas = list(Location.objects.order_by("pk"))
+    counts = []
+    for name, ids in (("New", [areas[0].pk]), ("Newer", [area.pk for area in areas])):
+        Location.objects.update(name=name)
+        forget_pushes()
+        with CaptureQueriesContext(connection) as queries:
+            documents.refresh_locations(ids)
+        counts.append(len([one for one in queries if "SAVEPOINT" not in one["sql"]]))
+        assert len(waiting()) == len(ids)
+    assert len(areas) == 2
+    assert counts[0] == counts[1]
 
 
 def test_staff_read_why_a_platform_does_not_see_a_connector(demo: DemoData) -> None:
@@ -239,3 +280,28 @@ def test_the_nightly_refresh_goes_through_the_outbox(demo: DemoData) -> None:
     documents.request_refresh()
     outbox.drain()
     assert body("VIE-CITY")["name"] == "Renamed behind our back"
+
+
+@pytest.mark.parametrize("refresh", ["areas", "platform"])
+def test_what_was_rendered_while_a_partner_pulled_has_changed_since_that_pull(
+    demo: DemoData, refresh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sees a rendering before all of its batch are done: it must not count as older than that."""
+    assert Location.objects.count() > 1
+    Location.objects.update(name="Renamed")
+    pulled_at = []
+    real = documents.location_body
+
+    def rendering(*args: Any) -> Any:
+        pulled_at.append(timezone.now())
+        return real(*args)
+
+    monkeypatch.setattr(documents, "location_body", rendering)
+    if refresh == "areas":
+        documents.refresh_locations(list(Location.objects.values_list("pk", flat=True)))
+    else:
+        documents.refresh_platform(demo.platform.pk)
+    assert len(pulled_at) > 1
+    listed = Document.objects.filter(module=Module.LOCATIONS, last_updated__gte=pulled_at[-1])
+    assert set(listed.values_list("body__name", flat=True)) == {"Renamed"}
+    assert listed.count() == Document.objects.filter(module=Module.LOCATIONS).count()

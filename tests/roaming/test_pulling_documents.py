@@ -188,3 +188,54 @@ def test_any_page_is_one_query(ocpi, platform, django_assert_num_queries, query)
     make_many(platform, 20)
     with django_assert_num_queries(1):
         data_of(ocpi, f"2.2.1/locations{query}")
+
+
+def linked(client, path):
+    """What the Link of a page leads to, as a path below /ocpi/."""
+    link = client.call("GET", path).headers["Link"]
+    return link.partition("/ocpi/")[2].partition(">")[0]
+
+
+def three_locations(platform):
+    return [
+        DocumentFactory(platform=platform, object_id=f"L{n}", created_at=NOON + timedelta(microseconds=n))
+        for n in range(3)
+    ]
+
+
+def test_what_is_withdrawn_during_a_crawl_makes_it_pass_over_nothing(ocpi, platform):
+    first, _, _ = three_locations(platform)
+    following = linked(ocpi, "2.2.1/locations?limit=1")
+    first.is_deleted = True
+    first.save()
+    assert data_of(ocpi, following) == [{"id": "L1"}]
+    assert data_of(ocpi, linked(ocpi, following)) == [{"id": "L2"}]
+
+
+def test_a_link_is_there_as_long_as_something_follows(ocpi, platform):
+    three_locations(platform)
+    following = linked(ocpi, "2.2.1/locations?limit=1")
+    # Then there is less than the offset says, but not less than the crawl has still to see.
+    platform.documents.filter(object_id="L0").update(is_deleted=True)
+    assert data_of(ocpi, linked(ocpi, following)) == [{"id": "L2"}]
+    assert "Link" not in ocpi.call("GET", linked(ocpi, following)).headers
+
+
+def test_who_makes_an_offset_of_its_own_out_of_a_link_gets_that(ocpi, platform):
+    three_locations(platform)
+    following = linked(ocpi, "2.2.1/locations?limit=1")
+    assert data_of(ocpi, following.replace("offset=1", "offset=2")) == [{"id": "L2"}]
+    assert data_of(ocpi, following.replace("offset=1", "offset=0")) == [{"id": "L0"}]
+
+
+@pytest.mark.parametrize("after", ["", "1", "1.2", "1.x.3", "1.999999999999999999.1", "-1.2.3"])
+def test_an_end_of_a_page_that_is_none_of_ours_is_passed_over(ocpi, platform, after):
+    three_locations(platform)
+    assert data_of(ocpi, f"2.2.1/locations?limit=1&offset=1&after={after}") == [{"id": "L1"}]
+
+
+def test_a_page_that_a_link_leads_to_is_one_query_too(ocpi, platform, django_assert_num_queries):
+    three_locations(platform)
+    following = linked(ocpi, "2.2.1/locations?limit=1")
+    with django_assert_num_queries(1):
+        ocpi.call("GET", following)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from infrastructure.secrets import encrypt
 from roaming.choices import Module, PlatformState, PlatformType, PushState
-from roaming.models import Document, PlatformEndpoint, Pull, Push, RoamingPlatform
+from roaming.models import Circuit, Document, PlatformEndpoint, Pull, Push, RoamingPlatform
 from roaming.services import push, push_outcomes
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,23 @@ def test_five_changes_become_one_request(platform: RoamingPlatform) -> None:
     for _ in range(4):
         push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
     assert Push.objects.count() == 1
+
+
+def test_what_a_worker_takes_while_it_is_queued_again_is_said_once_more(
+    platform: RoamingPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else queues the object at the same moment, and a worker sends it without our change."""
+    document(platform, Module.SESSIONS, "S1")
+    insert = Push.objects.bulk_create
+
+    def overtaken(rows: Any, **options: Any) -> None:
+        insert(rows, **options)
+        if Push.objects.count() == 1:
+            Push.objects.update(state=PushState.IN_FLIGHT)
+
+    monkeypatch.setattr(Push.objects, "bulk_create", overtaken)
+    push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1")
+    assert list(Push.objects.order_by("pk").values_list("state", flat=True)) == ["IN_FLIGHT", "PENDING"]
 
 
 @responses.activate
@@ -199,6 +216,23 @@ def test_a_released_claim_gives_way_to_newer_state(platform: RoamingPlatform) ->
 
 
 @responses.activate
+def test_a_failed_push_gives_way_to_newer_state_that_it_could_not_see(platform: RoamingPlatform, monkeypatch) -> None:
+    row = session_push(platform)
+    responses.put(SESSION_URL, status=503)
+
+    def queued_after_the_look(failed: Push) -> bool:
+        push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
+        return False
+
+    monkeypatch.setattr(push_outcomes, "_has_newer", queued_after_the_look)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.needs_operator) == (PushState.SUPERSEDED, 1, False)
+    assert row.finished_at is not None
+    assert Push.objects.filter(state=PushState.PENDING).count() == 1
+
+
+@responses.activate
 def test_a_change_during_the_request_is_a_push_of_its_own(platform: RoamingPlatform) -> None:
     row = session_push(platform)
 
@@ -311,3 +345,21 @@ def test_old_pushes_go_with_their_attempts_and_what_needs_a_decision_stays(platf
     )
     push.delete_finished()
     assert list(Push.objects.all()) == [undecided]
+
+
+def test_what_a_clock_that_was_set_back_put_off_for_hours_is_due(platform: RoamingPlatform) -> None:
+    late = cdr_push(platform)
+    planned = timezone.now() + timedelta(minutes=70)
+    for not_before in (planned, timezone.now() + timedelta(hours=5)):
+        Push.objects.filter(pk=late.pk).update(not_before=not_before)
+        push.sweep()
+        late.refresh_from_db()
+        assert (late.not_before == not_before) is (not_before == planned)
+    assert late.not_before <= timezone.now()
+
+
+def test_a_probe_that_a_clock_put_off_for_hours_is_due(platform: RoamingPlatform) -> None:
+    in_hours = timezone.now() + timedelta(hours=5)
+    Circuit.objects.create(platform=platform, failures=5, opened_at=timezone.now(), probe_at=in_hours)
+    push.sweep()
+    assert Circuit.objects.get().probe_at <= timezone.now()

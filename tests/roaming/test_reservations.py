@@ -124,6 +124,14 @@ def test_an_unknown_place_is_2003_and_rejected(platform: RoamingPlatform, change
     assert not OutgoingCall.objects.exists()
 
 
+def test_a_place_that_has_just_left_all_profiles_is_2003(platform: RoamingPlatform) -> None:
+    for profile in platform.profiles.all():
+        profile.operators.clear()
+    with pytest.raises(UnknownLocation):
+        receive_reserve_now(platform, reserve())
+    assert not Reservation.objects.exists()
+
+
 def test_a_place_that_cannot_be_reserved_is_not_supported(platform: RoamingPlatform) -> None:
     EVSE.objects.update(capabilities=[])
     assert receive_reserve_now(platform, reserve()).result == CommandResponseType.NOT_SUPPORTED

@@ -37,6 +37,8 @@ def platform_form(**fields):
         "url": "https://ptp.example/versions",
         "initiation": "CPO",
         "encode_token": "on",
+        "retail_factor": "1",
+        "retail_surcharge": "0",
     }
     return {**INLINES, **values, **fields}
 
@@ -79,6 +81,20 @@ def test_a_token_that_cannot_be_one_is_refused_at_its_field(admin_client):
     response = admin_client.post(reverse("admin:roaming_roamingplatform_add"), form)
     assert "printable ASCII" in errors_of(response)
     assert not RoamingPlatform.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"retail_factor": "115"}, "enter 1.15 for 15 % more"),
+        ({"retail_factor": "0"}, "greater than or equal to 0.0001"),
+        ({"retail_surcharge": "-1"}, "greater than or equal to 0"),
+        ({"retail_factor": "1.1", "type": "EMSP"}, "leave the factor 1 and the surcharge 0"),
+    ],
+)
+def test_a_price_that_no_driver_can_be_meant_to_pay_is_refused_at_its_field(admin_client, fields, words):
+    response = admin_client.post(reverse("admin:roaming_roamingplatform_add"), platform_form(**fields))
+    assert words in errors_of(response)
 
 
 def test_two_profiles_with_one_operator_are_refused_on_the_platform(admin_client):

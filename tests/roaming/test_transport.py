@@ -5,11 +5,12 @@ import re
 
 import pytest
 
+from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform
 from roaming.services import tokens
 from roaming.views.base import MAX_BODY
 from tests.roaming.client import client_with
-from tests.roaming.factories import DocumentFactory, PlatformFactory
+from tests.roaming.factories import DocumentFactory, PlatformFactory, ProfileFactory, make_role
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,8 @@ ROUTING = {
 }
 
 
-def test_routing_headers_come_back_swapped(ocpi):
+def test_routing_headers_come_back_swapped(ocpi, platform):
+    make_role(platform)
     response = ocpi.call("GET", "2.2.1/locations", **ROUTING)
     assert response.json()["status_code"] == 1000
     assert response["OCPI-from-country-code"] == "at"
@@ -86,11 +88,52 @@ def test_configuration_modules_have_no_routing_headers(ocpi):
         assert not [name for name in response.headers if name.lower().startswith("ocpi-")]
 
 
+def test_a_party_that_is_not_the_partners_is_2001_and_nothing_is_done(ocpi, platform, monkeypatch):
+    make_role(platform, "ONE")
+    monkeypatch.setattr("roaming.views.commands.receive_start_session", pytest.fail)
+    response = ocpi.call("POST", "2.2.1/commands/START_SESSION", {}, **ROUTING)
+    assert (response.status_code, response.json()["status_code"]) == (200, 2001)
+    assert "NL-PTP" in response.json()["status_message"]
+
+
+def test_a_hub_speaks_for_the_parties_behind_it(ocpi, platform):
+    make_role(platform, "HUB")
+    RoamingPlatform.objects.update(type=PlatformType.HUB)
+    assert ocpi.call("GET", "2.2.1/locations", **ROUTING).json()["status_code"] == 1000
+
+
 def test_a_party_that_is_not_ours_is_2001(ocpi, platform):
+    make_role(platform)
     DocumentFactory(platform=platform)
     response = ocpi.call("GET", "2.2.1/locations", **{**ROUTING, "OCPI-to-party-id": "XXX"})
     assert (response.status_code, response.json()["status_code"]) == (200, 2001)
     assert "data" not in response.json()
+
+
+@pytest.mark.parametrize("path", FUNCTIONAL[:-1])
+def test_who_knows_several_parties_of_ours_says_which_one_it_means(ocpi, platform, path):
+    DocumentFactory(platform=platform)
+    assert ocpi.call("GET", f"2.2.1/{path}").json()["status_code"] == 1000
+    platform.profiles.add(ProfileFactory(country_code="DE", party_id="BET"))
+    response = ocpi.call("GET", f"2.2.1/{path}")
+    assert (response.status_code, response.json()["status_code"]) == (200, 2001)
+    assert "OCPI-to" in response.json()["status_message"]
+    assert "data" not in response.json()
+    to = {"OCPI-to-country-code": "DE", "OCPI-to-party-id": "BET"}
+    assert ocpi.call("GET", f"2.2.1/{path}", **to).json()["status_code"] == 1000
+
+
+@pytest.mark.parametrize("path", ["versions", "2.2.1", "2.2.1/credentials", "2.2.1/payments/terminals"])
+def test_what_is_for_none_of_our_parties_needs_no_addressee(ocpi, platform, path):
+    platform.profiles.add(ProfileFactory(country_code="DE", party_id="BET"))
+    assert ocpi.call("GET", path).json()["status_code"] == 1000
+
+
+def test_a_command_without_an_addressee_is_not_executed_where_it_could_be_several(ocpi, platform, monkeypatch):
+    monkeypatch.setattr("roaming.views.commands.receive_start_session", pytest.fail)
+    platform.profiles.add(ProfileFactory(country_code="DE", party_id="BET"))
+    response = ocpi.call("POST", "2.2.1/commands/START_SESSION", {})
+    assert (response.status_code, response.json()["status_code"]) == (200, 2001)
 
 
 def test_a_command_for_a_party_that_is_not_ours_is_not_executed(ocpi, monkeypatch):

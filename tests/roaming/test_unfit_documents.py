@@ -10,7 +10,7 @@ from infrastructure import outbox
 from infrastructure.models import Location
 from roaming.choices import Module, PlatformState, PushState
 from roaming.models import Document, Push, RoamingPlatform
-from roaming.services import documents, rendering, watch
+from roaming.services import documents, rendering, session_documents, watch
 from roaming.services.document_lists import current
 from tests.payments.factories import make_area, make_cdr, make_evse, make_operator, make_platform, make_session
 
@@ -33,7 +33,7 @@ def set_hours(hours: Any) -> None:
 
 
 def refresh() -> Document:
-    documents.refresh_location(Location.objects.get(roaming_id=AREA).pk)
+    documents.refresh_locations([Location.objects.get(roaming_id=AREA).pk])
     return Document.objects.get(module=Module.LOCATIONS, object_id=AREA)
 
 
@@ -110,13 +110,13 @@ def test_an_unfit_cdr_waits_until_it_can_be_rendered(db: None, monkeypatch: pyte
     operator = make_operator()
     platform = make_platform(operator)
     record = make_cdr(make_session(platform, make_evse(make_area(operator))))
-    monkeypatch.setattr(documents, "problem_of", lambda module, body: f"{module}: unfit")
-    documents.freeze_cdr(record.pk)
+    monkeypatch.setattr(session_documents, "problem_of", lambda module, body: f"{module}: unfit")
+    session_documents.freeze_cdr(record.pk)
     document = Document.objects.get(module=Module.CDRS)
     assert (document.problem, document.is_deleted) == ("cdrs: unfit", True)
     assert not Push.objects.exists()
-    monkeypatch.setattr(documents, "problem_of", lambda module, body: "")
-    documents.freeze_cdr(record.pk)
+    monkeypatch.setattr(session_documents, "problem_of", lambda module, body: "")
+    session_documents.freeze_cdr(record.pk)
     document.refresh_from_db()
     assert (document.problem, document.is_deleted) == ("", False)
     assert Push.objects.filter(module=Module.CDRS, state=PushState.PENDING).count() == 1
@@ -125,7 +125,7 @@ def test_an_unfit_cdr_waits_until_it_can_be_rendered(db: None, monkeypatch: pyte
 def test_a_frozen_cdr_is_not_looked_at_again(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = make_operator()
     record = make_cdr(make_session(make_platform(operator), make_evse(make_area(operator))))
-    monkeypatch.setattr(documents, "problem_of", lambda module, body: "")
-    documents.freeze_cdr(record.pk)
+    monkeypatch.setattr(session_documents, "problem_of", lambda module, body: "")
+    session_documents.freeze_cdr(record.pk)
     monkeypatch.setattr(rendering, "cdr", lambda *args, **names: 1 / 0)
-    documents.freeze_cdr(record.pk)
+    session_documents.freeze_cdr(record.pk)

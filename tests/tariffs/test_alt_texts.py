@@ -329,7 +329,7 @@ INSTANTS = [
 
 @given(st.lists(random_details(), max_size=3, unique_by=lambda detail: detail.priority), st.sampled_from(INSTANTS))
 def test_what_is_said_is_what_is_published(details, past):
-    offers = alt_texts._offers(alt_texts._reachable(details, past), past)
+    offers = alt_texts._offers(alt_texts._reachable(details, past), past, Decimal(1))
     elements = emit_elements(details)
     for at in INSTANTS[INSTANTS.index(past) :]:
         told = next(offer for offer in offers if not offer.frames or any(applies(frame, at) for frame in offer.frames))

@@ -9,7 +9,7 @@ from rest_framework.reverse import reverse
 
 from chargers.api.base import ServiceSerializer
 from chargers.api.fields import OperatorField
-from chargers.choices import AuthorizationStatus, IdTokenType, OcppVersion
+from chargers.choices import LISTED_STATUSES, AuthorizationStatus, IdTokenType, OcppVersion
 from chargers.models import ChargerMessage, ChargingProfileTemplate, IdToken, LocalList
 from chargers.models.id_token import id_tag_validator
 from chargers.services.ocpp_requests import InvalidRequest
@@ -41,7 +41,7 @@ class IdTokenSerializer(ServiceSerializer[IdToken]):
         # The model's own constraint is asked by `full_clean`.
         validators: list[Any] = []
 
-    @extend_schema_field(serializers.ChoiceField(choices=[one.value for one in AuthorizationStatus]))
+    @extend_schema_field(serializers.ChoiceField(choices=LISTED_STATUSES))
     def get_status(self, token: IdToken) -> str:
         return token.status_at(self.context["now"]).value
 
@@ -51,9 +51,7 @@ class LocalListEntry(serializers.Serializer[Any]):
     type = serializers.ChoiceField(
         choices=[one.value for one in IdTokenType], default=IdTokenType.ISO14443.value, help_text="For OCPP 2.0.1."
     )
-    status = serializers.ChoiceField(
-        choices=[one.value for one in AuthorizationStatus], default=AuthorizationStatus.ACCEPTED.value
-    )
+    status = serializers.ChoiceField(choices=LISTED_STATUSES, default=AuthorizationStatus.ACCEPTED.value)
     parent_id_tag = serializers.CharField(
         max_length=20, allow_blank=True, default="", validators=[id_tag_validator], help_text="May be empty."
     )
@@ -77,7 +75,8 @@ class LocalListRequest(serializers.Serializer[Any]):
 
 
 class LocalListSerializer(serializers.ModelSerializer[LocalList]):
-    """`version` is the list's here, `sent_version` what was sent last, with `call_result` (empty: no answer yet)."""
+    """`version` is the list's here, `sent_version` what was sent last, with `call_result` (empty: no answer yet), and
+    `held_version` what the charger has confirmed (null: not known)."""
 
     charge_point = serializers.CharField(source="charger.identity", read_only=True)
     entries = LocalListEntry(many=True, read_only=True)
@@ -86,7 +85,16 @@ class LocalListSerializer(serializers.ModelSerializer[LocalList]):
 
     class Meta:
         model = LocalList
-        fields = ["charge_point", "version", "entries", "updated_at", "sent_version", "call", "call_result"]
+        fields = [
+            "charge_point",
+            "version",
+            "entries",
+            "updated_at",
+            "sent_version",
+            "held_version",
+            "call",
+            "call_result",
+        ]
         read_only_fields = fields
 
 

@@ -37,7 +37,9 @@ from infrastructure.models import Charger, Location
 IDENTITY = r"[A-Za-z0-9*\-_=:+|@.]{1,48}"
 
 
-def dispatched(request: Callable[[], OutgoingCall]) -> Response:
+def dispatched(
+    request: Callable[[], OutgoingCall], serializer: type[CallCreatedSerializer] = CallCreatedSerializer
+) -> Response:
     """202 with the call's id; 400 with the fields, 409 for an offline charger."""
     try:
         call = request()
@@ -46,7 +48,7 @@ def dispatched(request: Callable[[], OutgoingCall]) -> Response:
     except ChargerOffline as error:
         raise Conflict(str(error)) from error
     address = reverse("api:calls-detail", args=[call.pk])
-    return Response(CallCreatedSerializer(call).data, status=status.HTTP_202_ACCEPTED, headers={"Location": address})
+    return Response(serializer(call).data, status=status.HTTP_202_ACCEPTED, headers={"Location": address})
 
 
 class AreaViewSet(mixins.ListModelMixin, ApiViewSet):
@@ -147,7 +149,8 @@ class ChargePointViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, mixins.
     @extend_schema(request=None, responses={202: CallCreatedSerializer})
     @action(detail=True, methods=["post"], url_path="local-list/send", filterset_class=None)
     def send_local_list(self, request: Request, identity: str) -> Response:
-        """Sends the whole list (SendLocalList, Full)."""
+        """Sends what is new since the list that the charger holds (SendLocalList, Differential); the whole list (Full)
+        where that is not known, and by itself when the charger cannot do with the changes."""
         charger = self.charger(identity)
         return dispatched(lambda: local_lists.request_sending(charger, call_deadline()))
 

@@ -7,6 +7,7 @@
     /^\/admin\/chargers\/(chargingsession|chargerconnection|outgoingcall|reservation)\/$/,
     /^\/admin\/chargers\/(chargingsession|chargerconnection|outgoingcall)\/\d+\/change\/$/,
     /^\/admin\/infrastructure\/evse\/$/,
+    /^\/admin\/(infrastructure\/(location|charger|evse)|roaming\/roamingplatform)\/\d+\/change\/$/,
     /^\/admin\/roaming\/push\/$/,
   ];
   const PARTS = ["[data-live]", "#result_list", ".desk-story", ".readonly"];

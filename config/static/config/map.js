@@ -14,9 +14,11 @@ document.addEventListener("DOMContentLoaded", () => {
     popup.textContent = place.name;
     const text = document.createElement("div");
     text.append(popup, document.createElement("br"), place.text);
+    // A node: of a string Leaflet would make HTML.
+    const name = document.createTextNode(place.name);
     L.circleMarker(place.at, { radius: 9, weight: 2, color: "#ffffff", fillColor: place.colour, fillOpacity: 1 })
       .bindPopup(text)
-      .bindTooltip(place.name, { permanent: !box.dataset.tiles && places.length <= 20, direction: "right", offset: [8, 0] })
+      .bindTooltip(name, { permanent: !box.dataset.tiles && places.length <= 20, direction: "right", offset: [8, 0] })
       .addTo(map);
   }
   map.fitBounds(places.map((place) => place.at), { padding: [40, 40], maxZoom: 14 });

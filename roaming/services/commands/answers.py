@@ -9,14 +9,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from chargers.models import OutgoingCall
+from infrastructure import correlation
 from roaming.choices import CommandResponseType, CommandResultType, CommandType, Module
 from roaming.models import Command, RoamingPlatform
-from roaming.services import exposure, push
+from roaming.services import exposure, hub, push
 
 Json = dict[str, Any]
 
 # The charger gets this part of the timeout that the partner was told: our result must arrive before it ends.
 CHARGERS_SHARE = 2 / 3
+
+Party = tuple[str, str]  # country code, party id
+NOBODY: Party = ("", "")
 
 REJECTED_DATA = {"result": CommandResponseType.REJECTED.value, "timeout": 0}
 
@@ -53,6 +57,8 @@ def record(
     body: Json,
     response: CommandResponseType,
     reference: str = "",
+    *,
+    sender: Party = NOBODY,
 ) -> Command:
     return Command.objects.create(
         platform=platform,
@@ -60,6 +66,9 @@ def record(
         request=body,
         response_url=body["response_url"],
         authorization_reference=reference,
+        from_country_code=sender[0],
+        from_party_id=sender[1],
+        correlation_id=correlation.current(),
         response=response,
         expires_at=timezone.now() + settings.COMMAND_TIMEOUT,
     )
@@ -82,6 +91,9 @@ def queue_cancelled(command: Command, give_up_at: datetime) -> None:
 
 
 def _post(command: Command, object_id: str, result: str, give_up_at: datetime) -> None:
+    to = {"to_country_code": command.from_country_code, "to_party_id": command.from_party_id}
+    if not hub.is_reachable(command.platform, *to.values()):
+        return
     country_code, party_id = _own_party(command)
     push.enqueue(
         command.platform,
@@ -89,7 +101,8 @@ def _post(command: Command, object_id: str, result: str, give_up_at: datetime) -
         object_id,
         method="POST",
         url=command.response_url,
-        body={"country_code": country_code, "party_id": party_id, "body": {"result": result}},
+        body={"country_code": country_code, "party_id": party_id, "body": {"result": result}} | to,
+        correlation_id=command.correlation_id,
         give_up_at=give_up_at,
     )
 

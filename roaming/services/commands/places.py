@@ -4,11 +4,12 @@ from typing import Any
 
 from infrastructure.models import Connector
 from roaming.choices import Module
-from roaming.models import Document, RoamingPlatform
+from roaming.models import RoamingPlatform, RoamingProfile
 from roaming.ocpi.errors import UnknownLocation
 from roaming.ocpi.types import ci_equal
-from roaming.services import starts
+from roaming.services import exposure, starts
 from roaming.services.commands.answers import REJECTED_DATA
+from roaming.services.document_lists import named
 
 Json = dict[str, Any]
 
@@ -20,16 +21,23 @@ def find_connector(platform: RoamingPlatform, body: Json) -> Connector:
 
 def find_connectors(platform: RoamingPlatform, body: Json) -> list[Connector]:
     """All that the command may mean, at least one. Raises UnknownLocation (with result REJECTED in the data)."""
-    document = Document.objects.filter(
-        platform=platform, module=Module.LOCATIONS, object_id__iexact=body["location_id"], is_deleted=False
-    ).first()
+    document = named(platform, Module.LOCATIONS, body["location_id"])
     if document is None:
         raise UnknownLocation("There is no such location.", data=REJECTED_DATA)
-    named = [connector for connector in _candidates(document.source_id) if _is_named(body, connector)]
-    found = [connector for connector in named if starts.is_exposed(document, connector)]
+    meant = [connector for connector in _candidates(document.source_id) if _is_named(body, connector)]
+    found = [connector for connector in meant if starts.is_exposed(document, connector)]
     if not found:
         raise UnknownLocation("There is no such EVSE or connector at this location.", data=REJECTED_DATA)
     return found
+
+
+def profile_at(platform: RoamingPlatform, connector: Connector) -> RoamingProfile:
+    """In whose name we act there. Raises UnknownLocation: between a change of the profiles and that of the documents
+    the platform still finds what it sees no longer."""
+    profile = exposure.profiles_by_operator(platform).get(connector.evse.charger.location.operator_id)
+    if profile is None:
+        raise UnknownLocation("This location is no longer on this connection.", data=REJECTED_DATA)
+    return profile
 
 
 def _candidates(location_id: int) -> list[Connector]:

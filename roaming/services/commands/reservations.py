@@ -14,9 +14,11 @@ from infrastructure.models import Connector
 from roaming.choices import CommandResponseType, CommandResultType, CommandType, PlatformType
 from roaming.models import RoamingPlatform
 from roaming.ocpi.types import parse_datetime
-from roaming.services import exposure, rendering, starts
+from roaming.services import rendering, retail, starts
 from roaming.services.commands.answers import (
+    NOBODY,
     CommandAnswer,
+    Party,
     accepted,
     call_deadline,
     not_supported,
@@ -25,12 +27,12 @@ from roaming.services.commands.answers import (
     record_forwarded,
     rejected,
 )
-from roaming.services.commands.places import find_connectors
+from roaming.services.commands.places import find_connectors, profile_at
 
 Json = dict[str, Any]
 
 
-def receive_reserve_now(platform: RoamingPlatform, body: Json) -> CommandAnswer:
+def receive_reserve_now(platform: RoamingPlatform, body: Json, *, sender: Party = NOBODY) -> CommandAnswer:
     """Forwards a RESERVE_NOW; NOT_SUPPORTED without RESERVABLE. Raises UnknownLocation.
 
     The same reservation id at the same location replaces the reservation.
@@ -45,7 +47,7 @@ def receive_reserve_now(platform: RoamingPlatform, body: Json) -> CommandAnswer:
         return rejected("No tariff applies at this place.")
     try:
         with transaction.atomic():
-            command = record(platform, CommandType.RESERVE_NOW, body, CommandResponseType.ACCEPTED)
+            command = record(platform, CommandType.RESERVE_NOW, body, CommandResponseType.ACCEPTED, sender=sender)
             record_forwarded(command, request_reservation(_request(platform, body, outlets)))
     except IntegrityError:
         return rejected("This authorization_reference or reservation_id is in use.")
@@ -70,7 +72,8 @@ def _outlets(platform: RoamingPlatform, body: Json, connectors: list[Connector])
 
 def _outlet(platform: RoamingPlatform, connector: Connector) -> Outlet:
     version = starts.tariff_version(platform, connector)
-    return Outlet(connector, version, starts.limit(platform, version), rendering.cdr_location(connector))
+    place, terms = rendering.cdr_location(connector), retail.frozen_terms(platform)
+    return Outlet(connector, version, starts.limit(platform, version), place, terms)
 
 
 def _charger(platform: RoamingPlatform, body: Json, connectors: Iterable[Connector]) -> int:
@@ -94,8 +97,9 @@ def _charger(platform: RoamingPlatform, body: Json, connectors: Iterable[Connect
 
 def _request(platform: RoamingPlatform, body: Json, outlets: list[Outlet]) -> ReserveRequest:
     evse = outlets[0].connector.evse
-    profile = exposure.profiles_by_operator(platform)[evse.charger.location.operator_id]
+    profile = profile_at(platform, outlets[0].connector)
     return ReserveRequest(
+        charger=evse.charger,
         outlets=outlets,
         evse_number=evse.number if body.get("evse_uid") else 0,
         peer_id=platform.peer_id,
@@ -110,12 +114,12 @@ def _request(platform: RoamingPlatform, body: Json, outlets: list[Outlet]) -> Re
     )
 
 
-def receive_cancel_reservation(platform: RoamingPlatform, body: Json) -> CommandAnswer:
+def receive_cancel_reservation(platform: RoamingPlatform, body: Json, *, sender: Party = NOBODY) -> CommandAnswer:
     """Forwards a CANCEL_RESERVATION. An unknown id, and one of another platform, is told by the result."""
     mine = Reservation.objects.filter(peer_id=platform.peer_id, state__in=OPEN)
     reservation = mine.filter(reservation_id__iexact=body["reservation_id"]).order_by("-pk").first()
     with transaction.atomic():
-        command = record(platform, CommandType.CANCEL_RESERVATION, body, CommandResponseType.ACCEPTED)
+        command = record(platform, CommandType.CANCEL_RESERVATION, body, CommandResponseType.ACCEPTED, sender=sender)
         try:
             if reservation is None:
                 raise Reservation.DoesNotExist

@@ -13,10 +13,12 @@ from infrastructure.models import Connector
 from roaming.choices import CommandResponseType, CommandType, PlatformType
 from roaming.models import Command, RoamingPlatform
 from roaming.ocpi.errors import InvalidParameters
-from roaming.services import exposure, rendering, starts
+from roaming.services import rendering, retail, starts
 from roaming.services.commands.answers import (
+    NOBODY,
     REJECTED_DATA,
     CommandAnswer,
+    Party,
     accepted,
     call_deadline,
     queue_result,
@@ -24,12 +26,12 @@ from roaming.services.commands.answers import (
     record_forwarded,
     rejected,
 )
-from roaming.services.commands.places import find_connector
+from roaming.services.commands.places import find_connector, profile_at
 
 Json = dict[str, Any]
 
 
-def receive_start_session(platform: RoamingPlatform, body: Json) -> CommandAnswer:
+def receive_start_session(platform: RoamingPlatform, body: Json, *, sender: Party = NOBODY) -> CommandAnswer:
     """Forwards a START_SESSION. Raises InvalidParameters and UnknownLocation (with result REJECTED in the data).
 
     A repeated authorization reference gets the first answer and starts nothing (DirectPayment 6.3: unique).
@@ -38,13 +40,13 @@ def receive_start_session(platform: RoamingPlatform, body: Json) -> CommandAnswe
     reference = body.get("authorization_reference") or ""
     first = _command_with(platform, reference)
     if first is not None:
-        return _repeated(first, body)
+        return _repeated(first, body, sender)
     connector = find_connector(platform, body)
     _check_connector(connector, body)
-    profile = exposure.profiles_by_operator(platform)[connector.evse.charger.location.operator_id]
+    profile = profile_at(platform, connector)
     version = starts.tariff_version(platform, connector)
     if version is None and platform.type == PlatformType.PTP:
-        return _reject(platform, body, "No tariff applies at this connector.")
+        return _reject(platform, body, "No tariff applies at this connector.", sender)
     request = StartRequest(
         connector=connector,
         peer_id=platform.peer_id,
@@ -54,18 +56,21 @@ def receive_start_session(platform: RoamingPlatform, body: Json) -> CommandAnswe
         cdr_token=starts.cdr_token(body["token"]),
         tariff_version=version,
         limit=starts.limit(platform, version),
+        retail=retail.frozen_terms(platform),
         place=rendering.cdr_location(connector),
         expires_at=call_deadline(),
         parent_id_tag=starts.parent_id_tag(body["token"], is_remote=True),
     )
     try:
         with transaction.atomic():
-            command = record(platform, CommandType.START_SESSION, body, CommandResponseType.ACCEPTED, reference)
+            command = record(
+                platform, CommandType.START_SESSION, body, CommandResponseType.ACCEPTED, reference, sender=sender
+            )
             record_forwarded(command, request_start(request))
     except IntegrityError:
         # Either the same start arrived twice at once, or the reference belongs to a reservation elsewhere.
         first = _command_with(platform, reference)
-        return rejected("This authorization_reference is in use.") if first is None else _repeated(first, body)
+        return rejected("This authorization_reference is in use.") if first is None else _repeated(first, body, sender)
     return accepted()
 
 
@@ -100,17 +105,17 @@ def _command_with(platform: RoamingPlatform, reference: str) -> Command | None:
     ).first()
 
 
-def _repeated(first: Command, body: Json) -> CommandAnswer:
+def _repeated(first: Command, body: Json, sender: Party) -> CommandAnswer:
     if _content(first.request) != _content(body):
         return rejected("This authorization_reference was used for another start.")
     if first.response == CommandResponseType.ACCEPTED and body["response_url"] != first.response_url:
-        _report_there_too(first, body)
+        _report_there_too(first, body, sender)
         return accepted()
     remaining = math.ceil((first.expires_at - timezone.now()).total_seconds())
     return CommandAnswer(CommandResponseType(first.response), max(remaining, 0))
 
 
-def _report_there_too(first: Command, body: Json) -> None:
+def _report_there_too(first: Command, body: Json, sender: Party) -> None:
     """Who repeats a start with another address waits for the result there: maybe it never saw our first answer."""
     with transaction.atomic():
         # Held until the repetition is written: report_call sees it, or we see its result.
@@ -118,7 +123,7 @@ def _report_there_too(first: Command, body: Json) -> None:
         if repetitions(first).filter(response_url=body["response_url"]).exists():
             return
         # The reference is the first one's, only once per platform.
-        again = record(first.platform, CommandType.START_SESSION, body, CommandResponseType.ACCEPTED)
+        again = record(first.platform, CommandType.START_SESSION, body, CommandResponseType.ACCEPTED, sender=sender)
         again.session = first.session
         again.save(update_fields=["session"])
         if first.result:
@@ -130,7 +135,7 @@ def _content(body: Json) -> tuple[str, ...]:
     return tuple(str(part or "").upper() for part in parts)
 
 
-def _reject(platform: RoamingPlatform, body: Json, message: str) -> CommandAnswer:
+def _reject(platform: RoamingPlatform, body: Json, message: str, sender: Party) -> CommandAnswer:
     reference = body.get("authorization_reference") or ""
-    record(platform, CommandType.START_SESSION, body, CommandResponseType.REJECTED, reference)
+    record(platform, CommandType.START_SESSION, body, CommandResponseType.REJECTED, reference, sender=sender)
     return rejected(message)

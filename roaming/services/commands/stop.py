@@ -10,7 +10,9 @@ from chargers.services.commands import request_stop
 from roaming.choices import CommandResponseType, CommandType
 from roaming.models import Command, RoamingPlatform
 from roaming.services.commands.answers import (
+    NOBODY,
     CommandAnswer,
+    Party,
     accepted,
     call_deadline,
     queue_result,
@@ -21,7 +23,7 @@ from roaming.services.commands.answers import (
 Json = dict[str, Any]
 
 
-def receive_stop_session(platform: RoamingPlatform, body: Json) -> CommandAnswer:
+def receive_stop_session(platform: RoamingPlatform, body: Json, *, sender: Party = NOBODY) -> CommandAnswer:
     """Forwards a STOP_SESSION; UNKNOWN_SESSION for none, REJECTED for another party's or an ended one."""
     session = ChargingSession.objects.filter(uid__iexact=body["session_id"]).first()
     if session is None:
@@ -33,7 +35,7 @@ def receive_stop_session(platform: RoamingPlatform, body: Json) -> CommandAnswer
     if session.status not in (SessionStatus.PENDING, SessionStatus.ACTIVE):
         return rejected("This session has ended.")
     with transaction.atomic():
-        command = record(platform, CommandType.STOP_SESSION, body, CommandResponseType.ACCEPTED)
+        command = record(platform, CommandType.STOP_SESSION, body, CommandResponseType.ACCEPTED, sender=sender)
         call = request_stop(session, StopReason.PARTNER, call_deadline())
         shared = Command.objects.filter(call=call).exists()
         Command.objects.filter(pk=command.pk).update(call=None if shared else call, session=session)

@@ -9,7 +9,9 @@ from infrastructure.choices import Capability
 from roaming.choices import CommandResponseType, CommandType
 from roaming.models import RoamingPlatform
 from roaming.services.commands.answers import (
+    NOBODY,
     CommandAnswer,
+    Party,
     accepted,
     call_deadline,
     not_supported,
@@ -19,12 +21,14 @@ from roaming.services.commands.answers import (
 from roaming.services.commands.places import find_connector
 
 
-def receive_unlock_connector(platform: RoamingPlatform, body: dict[str, Any]) -> CommandAnswer:
+def receive_unlock_connector(
+    platform: RoamingPlatform, body: dict[str, Any], *, sender: Party = NOBODY
+) -> CommandAnswer:
     """Forwards an UNLOCK_CONNECTOR; NOT_SUPPORTED without UNLOCK_CAPABLE. Raises UnknownLocation."""
     connector = find_connector(platform, body)
     if Capability.UNLOCK_CAPABLE not in connector.evse.capabilities:
         return not_supported("This EVSE cannot be unlocked remotely.")
     with transaction.atomic():
-        command = record(platform, CommandType.UNLOCK_CONNECTOR, body, CommandResponseType.ACCEPTED)
+        command = record(platform, CommandType.UNLOCK_CONNECTOR, body, CommandResponseType.ACCEPTED, sender=sender)
         record_forwarded(command, request_unlock(connector.evse, call_deadline()))
     return accepted()

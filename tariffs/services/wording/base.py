@@ -83,6 +83,7 @@ class Sentences:
     steps: str
     at_least: str
     at_most: str
+    surcharge: str
     blocked: str
     with_vat: str
 

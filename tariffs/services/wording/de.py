@@ -47,6 +47,7 @@ GERMAN = Wording(
         steps="Abgerechnet in vollen Einheiten von {}",
         at_least="Mindestens {} pro Ladevorgang",
         at_most="Höchstens {} pro Ladevorgang",
+        surcharge="Zuzüglich {} einmalig pro Ladevorgang",
         blocked="Auf Ihrer Karte wird ein Betrag von {} reserviert; das Laden endet, bevor die Kosten ihn übersteigen",
         with_vat="Preise inkl. MwSt. ({})",
     ),

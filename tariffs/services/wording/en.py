@@ -48,6 +48,7 @@ ENGLISH = Wording(
         steps="Billed in full units of {}",
         at_least="At least {} per session",
         at_most="At most {} per session",
+        surcharge="Plus {} once per session",
         blocked="{} is blocked on your card; charging stops before the cost exceeds it",
         with_vat="Prices include VAT ({})",
     ),

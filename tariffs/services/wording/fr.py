@@ -47,6 +47,7 @@ FRENCH = Wording(
         steps="Facturation par unités entières de {}",
         at_least="Au moins {} par session",
         at_most="Au plus {} par session",
+        surcharge="Plus {} une fois par session",
         blocked="Un montant de {} est bloqué sur votre carte ; la charge s'arrête avant que le coût ne le dépasse",
         with_vat="Prix TTC (TVA {})",
     ),

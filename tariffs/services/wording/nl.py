@@ -47,6 +47,7 @@ DUTCH = Wording(
         steps="Afgerekend in hele eenheden van {}",
         at_least="Minimaal {} per sessie",
         at_most="Maximaal {} per sessie",
+        surcharge="Plus eenmalig {} per sessie",
         blocked="Er wordt {} op uw kaart gereserveerd; het laden stopt voordat de kosten dit bedrag overschrijden",
         with_vat="Prijzen inclusief btw ({})",
     ),

@@ -47,6 +47,7 @@ SLOVENE = Wording(
         steps="Obračun v celih enotah po {}",
         at_least="Najmanj {} na polnjenje",
         at_most="Največ {} na polnjenje",
+        surcharge="Poleg tega {} enkrat na polnjenje",
         blocked="Na vaši kartici se rezervira znesek {}; polnjenje se konča, preden ga strošek preseže",
         with_vat="Cene vključujejo DDV ({})",
     ),

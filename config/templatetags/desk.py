@@ -1,0 +1,19 @@
+"""What templates of the admin ask of the desk."""
+
+from typing import Any
+
+from django import template
+
+from config.desk.empty import Empty, empty_list
+from infrastructure.sentences import said
+
+register = template.Library()
+
+
+register.filter("said", said)
+
+
+@register.simple_tag(name="empty_list")
+def of_list(opts: Any) -> Empty:
+    """What a list says that has no rows."""
+    return empty_list(opts.label)

@@ -1,0 +1,62 @@
+"""What axe finds serious on the main pages, and that they work in dark mode, on a phone and by keyboard."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.desk import DESKTOP, PHONE
+from tests.e2e.cast import GARAGE_2, MOTORWAY
+
+PAGES = {
+    "home": "/admin/",
+    "sessions": "/admin/chargers/chargingsession/",
+    "chargers": "/admin/infrastructure/charger/",
+    "charger": "/admin/infrastructure/charger/1/change/",
+    "platform": "/admin/roaming/roamingplatform/1/change/",
+    "tariff": "/admin/tariffs/roamingtariff/1/change/",
+    "terminals": "/admin/payments/terminal/",
+    "coverage": "/admin/payments/terminal/coverage/",
+    "reconciliation": "/admin/payments/paymentissue/reconciliation/",
+    "work-list": "/admin/payments/paymentissue/",
+    "invoices": "/admin/payments/invoice/",
+    "pushes": "/admin/roaming/push/",
+}
+LOOKS = {"desktop": (DESKTOP, "light"), "phone": (PHONE, "light"), "dark": (DESKTOP, "dark")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def some_sessions(cast):
+    """Pages with something on them: one session that is paid, one that runs."""
+    [reference] = cast.begin(GARAGE_2)
+    cast.stop_at_charger(GARAGE_2)
+    cast.wait("the capture", lambda: cast.ptp.events("advice", authorization_reference=reference))
+    cast.begin(MOTORWAY)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_serious(window, look):
+    size, scheme = LOOKS[look]
+    desk = window(size=size, scheme=scheme)
+    found = {}
+    for name, path in PAGES.items():
+        desk.open(path)
+        desk.page.wait_for_load_state("networkidle")
+        desk.picture(f"{name}-{look}", whole=name == "home")
+        if complaints := desk.complaints():
+            found[name] = complaints
+    assert not found, "\n".join(f"{name}: {one}" for name, complaints in found.items() for one in complaints)
+
+
+def test_no_page_is_wider_than_a_phone(window):
+    desk = window(size=PHONE)
+    wide = []
+    for name, path in PAGES.items():
+        desk.open(path)
+        if desk.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(name)
+    assert not wide
+
+
+def test_the_search_opens_by_keyboard(window):
+    desk = window()
+    desk.page.keyboard.press("Control+k")
+    expect(desk.page.locator("#search-input-command")).to_be_focused()

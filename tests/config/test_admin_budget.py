@@ -1,0 +1,88 @@
+"""Lists ask the database as often with twice as many rows, and every field says what belongs in it."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from benchmarks import admin_seed
+from tests.infrastructure.factories import SiteFactory, make_superuser
+
+pytestmark = pytest.mark.django_db
+# A session's page tells what all apps know of it: a little over the budget of the others.
+MOST = {"page of chargers.ChargingSession": 30}
+OURS = {"infrastructure", "tariffs", "chargers", "roaming", "payments"}
+
+
+def lists():
+    return {
+        model._meta.label: reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for model in admin.site._registry
+        if model._meta.app_label in OURS and model._meta.model_name != "site"
+    }
+
+
+def pages():
+    """The newest row of each list."""
+    found = {}
+    for label, address in lists().items():
+        row = apps.get_model(label)._default_manager.order_by("pk").last()
+        if row is not None:
+            found[f"page of {label}"] = f"{address}{row.pk}/change/"
+    return found
+
+
+def queries(client, address):
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(address)
+    assert response.status_code == 200
+    return len(captured)
+
+
+def counted(client, connectors, sessions):
+    """Queries of each list in an installation of that size, which is gone afterwards."""
+    with transaction.atomic():
+        admin_seed.seed(connectors, sessions)
+        client.force_login(get_user_model().objects.get())
+        # What a process asks once in its life counts neither here nor there.
+        ContentType.objects.get_for_models(*apps.get_models())
+        counts = {label: queries(client, address) for label, address in (lists() | pages()).items()}
+        transaction.set_rollback(True)
+    return counts
+
+
+def test_lists_and_pages_need_no_more_queries_for_more_rows(client):
+    few, many = counted(client, 80, 100), counted(client, 160, 200)
+    assert len(few) > 30
+    assert {label: (few[label], many[label]) for label in few if few[label] != many[label]} == {}
+    assert {label: count for label, count in many.items() if count >= MOST.get(label, 25)} == {}
+
+
+def forms(request):
+    for model, page in admin.site._registry.items():
+        if model._meta.app_label not in OURS:
+            continue
+        if page.has_add_permission(request) or page.has_change_permission(request):
+            yield model, page.get_form(request).base_fields
+            for inline in page.get_inline_instances(request):
+                if inline.has_add_permission(request, None) or inline.has_change_permission(request):
+                    fields = inline.get_formset(request).form.base_fields
+                    foreign_key = inline.get_formset(request).fk.name
+                    yield inline.model, {name: field for name, field in fields.items() if name != foreign_key}
+
+
+def test_every_editable_field_says_what_belongs_in_it(client):
+    SiteFactory()
+    client.force_login(make_superuser())
+    request = client.get(reverse("admin:index")).wsgi_request
+    silent = {
+        f"{model._meta.label}.{name}"
+        for model, fields in forms(request)
+        for name, field in fields.items()
+        if not field.help_text and name != "DELETE"
+    }
+    assert silent == set()
