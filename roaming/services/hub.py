@@ -87,6 +87,19 @@ def may_send(platform: RoamingPlatform, document: Document) -> bool:
     return token is None or is_reachable(platform, token["country_code"], token["party_id"])
 
 
+def may_queue(platform: RoamingPlatform, document: Document) -> bool:
+    """As `may_send`, for a document that was just written; needs its transaction.
+
+    A party that comes back at this moment either is seen to be back, or waits until it can see the document.
+    """
+    if may_send(platform, document):
+        return True
+    token = document.body["cdr_token"]
+    away = _stored(platform, token["country_code"], token["party_id"])
+    list(away.select_for_update(no_key=True).values_list("pk"))
+    return may_send(platform, document)
+
+
 def _catch_up(client: ClientInfo) -> None:
     """The party is back: the newest state of its sessions and the CDRs that it missed are sent."""
     documents = Document.objects.filter(

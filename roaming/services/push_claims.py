@@ -68,6 +68,7 @@ def claimable(now: datetime) -> QuerySet[Push]:
     is_next |= Q(state=PushState.PENDING, not_before__lte=now)
     return Push.objects.annotate(busy=in_flight()).filter(
         ~Exists(_earlier().filter(is_next)),
+        ~Exists(_earlier_cdrs()),
         ~Exists(same.filter(state=PushState.IN_FLIGHT)),
         Q(module__in=URGENT) | circuit.closed_or_due(now),
         # While the platform is away, also what is not due or was given up goes first: the first to arrive after an
@@ -92,10 +93,22 @@ def _earlier() -> QuerySet[Push]:
     )
 
 
+def _earlier_cdrs() -> QuerySet[Push]:
+    """A CDR waits until those before it were taken, or discarded by staff: whoever hears of the corrected one before
+    the credit would charge the card twice."""
+    return (
+        Push.objects.filter(platform=OuterRef("platform"), sequence=OuterRef("sequence"), pk__lt=OuterRef("pk"))
+        .filter(module=Module.CDRS, state__in=[PushState.PENDING, PushState.IN_FLIGHT])
+        .filter(module=OuterRef("module"))
+        .exclude(sequence="")
+    )
+
+
 def best_probe(platform: RoamingPlatform) -> Push | None:
     """The oldest that waits, due or not, and that nothing must go before. None also where that was given up."""
     waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
-    free = waiting.exclude(module__in=URGENT).filter(~Exists(_earlier().filter(_UNTOLD)))
+    free = waiting.exclude(module__in=URGENT)
+    free = free.filter(~Exists(_earlier().filter(_UNTOLD)), ~Exists(_earlier_cdrs()))
     return free.order_by("queued_at", "pk").first()
 
 

@@ -37,7 +37,7 @@ def refresh_sessions(session_ids: Collection[int]) -> None:
             renewed.setdefault(platform, []).append(one)
     documents.save(one for each in renewed.values() for one in each)
     for platform, each in sorted(renewed.items(), key=lambda item: item[0].pk):
-        news = [one.document for one in each if one.has_news and hub.may_send(platform, one.document)]
+        news = [one.document for one in each if one.has_news and hub.may_queue(platform, one.document)]
         push.enqueue_states(platform, Module.SESSIONS, [_new_state(document) for document in news])
 
 
@@ -66,7 +66,7 @@ def freeze_cdr(cdr_id: int) -> None:
     problem = problem_of(Module.CDRS, body)
     values = {**documents.keys(body), "last_updated": cdr.created_at, "problem": problem, "is_deleted": bool(problem)}
     document, _ = frozen.update_or_create(platform=platform, module=Module.CDRS, source_id=cdr.pk, defaults=values)
-    if not problem and hub.may_send(platform, document):
+    if not problem and hub.may_queue(platform, document):
         push.enqueue(platform, Module.CDRS, document.path, sequence=sequence_of(cdr.session.uid))
 
 

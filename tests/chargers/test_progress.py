@@ -36,7 +36,7 @@ def test_meter_values_move_energy_and_cost_and_are_told():
     events()
     session = update(session, (session.started_at + minutes(20), 4000, 12000))
     assert session.kwh == 4 and session.total_cost_incl_vat == Decimal("2.4000")
-    assert events() == [("session", session.pk)]
+    assert events() == [("progress", session.pk)]
 
 
 def test_the_running_cost_is_that_of_the_published_periods():
@@ -104,7 +104,7 @@ def test_time_that_costs_is_told_between_meter_values_but_not_too_often(settings
     long_ago = timezone.now() - settings.SESSION_PROGRESS_INTERVAL
     ChargingSession.objects.update(last_updated=long_ago)
     progress.price_active_sessions()
-    assert events() == [("session", session.pk)]
+    assert events() == [("progress", session.pk)]
     assert Decimal("1.20") <= reread(session).total_cost_incl_vat < Decimal("1.25")
 
 

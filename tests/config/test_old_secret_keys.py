@@ -65,10 +65,10 @@ def test_a_partners_token_stays_good_and_the_old_key_is_needed_once(column, rota
     platform = platform_holding(column)
     rotate()
     kind = TokenKind.REGISTRATION if column == "registration_token_hash" else TokenKind.REGISTERED
-    assert platform_for(header(SECRET)) == (platform, kind, SECRET)
+    assert platform_for(header(SECRET))[:3] == (platform, kind, SECRET)
     rotate(forget=True)
     with django_assert_num_queries(1):
-        assert platform_for(header(SECRET)) == (platform, kind, SECRET)
+        assert platform_for(header(SECRET))[:3] == (platform, kind, SECRET)
 
 
 def test_every_token_column_of_a_platform_is_renewed():

@@ -16,6 +16,7 @@ PLAIN: dict[str, Any] = {
     "time_zone": "Europe/Vienna",
     "currency": "EUR",
     "lines": [],
+    "seller": {"time_zone": "Europe/Vienna"},
     "vat_totals": [],
     "body": {"id": "T", "currency": "EUR", "type": "AD_HOC_PAYMENT", "elements": [{"price_components": [PRICE]}]},
 }

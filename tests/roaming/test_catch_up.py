@@ -1,5 +1,6 @@
 """What a platform was never told is found by comparing, in the order in which it must arrive."""
 
+import json
 from typing import Any
 
 import pytest
@@ -116,10 +117,43 @@ def test_the_order_holds_after_an_outage_of_any_length(platform: RoamingPlatform
 
     responses.replace(responses.PUT, f"{BASE}/sessions/AT/PLG/S", json=OK)
     responses.replace(responses.POST, f"{BASE}/cdrs", json=OK)
+    # All that waits is the CDR of a session that the partner never heard of, so its versions tell whether it is back.
+    RoamingPlatform.objects.update(url=f"{BASE}/versions")
+    responses.get(f"{BASE}/versions", json={**OK, "data": []})
     push.try_now(platform)
+    push.probe(platform.pk)
     Push.objects.update(not_before=timezone.now())
-    # The CDR is all that waits, so it asks whether the partner is back; the session comes with its answer.
-    assert sorted(deliver_all()[failed:]) == ["POST /cdrs", "PUT /sessions/AT/PLG/S"]
+    assert deliver_all()[failed + 1 :] == ["PUT /sessions/AT/PLG/S", "POST /cdrs"]
     bodies = {call.request.body for call in responses.calls if call.request.url.endswith("/cdrs")}
     assert len(bodies) == 1
     assert not Push.objects.filter(state__in=[PushState.PENDING, PushState.DROPPED]).exists()
+
+
+@responses.activate
+def test_of_one_sessions_cdrs_each_waits_until_the_one_before_was_taken(platform: RoamingPlatform) -> None:
+    taken = responses.post(f"{BASE}/cdrs", json=OK)
+    for name in ("first", "credit", "corrected"):
+        push.enqueue(platform, Module.CDRS, document(platform, Module.CDRS, name).path, sequence="session S")
+    deliver_all()
+    assert [json.loads(call.request.body)["id"] for call in taken.calls] == ["first", "credit", "corrected"]
+
+
+@responses.activate
+def test_a_refused_credit_keeps_back_the_corrected_cdr_until_staff_decide(platform: RoamingPlatform) -> None:
+    refusal = responses.post(f"{BASE}/cdrs", json={**OK, "status_code": 2001}, status=400)
+    for name in ("credit", "corrected"):
+        push.enqueue(platform, Module.CDRS, document(platform, Module.CDRS, name).path, sequence="session S")
+    deliver_all()
+    assert [json.loads(call.request.body)["id"] for call in refusal.calls] == ["credit"]
+    push.discard(Push.objects.order_by("pk")[0])
+    responses.replace(responses.POST, f"{BASE}/cdrs", json=OK)
+    deliver_all()
+    assert Push.objects.order_by("pk")[1].state == PushState.DONE
+
+
+@responses.activate
+def test_cdrs_of_other_sessions_do_not_wait_for_a_refused_one(platform: RoamingPlatform) -> None:
+    responses.post(f"{BASE}/cdrs", json={**OK, "status_code": 2001}, status=400)
+    for name in ("S", "T"):
+        push.enqueue(platform, Module.CDRS, document(platform, Module.CDRS, name).path, sequence=f"session {name}")
+    assert len(deliver_all()) == 2

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from chargers.models import CDR, ChargingSession
 from config.demo import data
@@ -12,6 +12,7 @@ from infrastructure import outbox
 from roaming.choices import PlatformType, PushState
 from roaming.models import ClientInfo, Document, Push
 from roaming.services import hub, push, rendering
+from roaming.services.session_documents import freeze_cdr
 from tests.chargers.factories import end, make_active, minutes
 from tests.roaming.client import client_with
 from tests.roaming.emsp import make_emsp, running_emsp, show_demo
@@ -171,6 +172,27 @@ def test_when_the_party_is_back_it_is_told_what_it_missed_once(ocpi, platform, s
     assert queued(platform) == ["cdrs", "sessions"]
     cdr = Push.objects.get(module="cdrs")
     assert (cdr.give_up_at, cdr.object_id.split("/")[-1]) == (None, CDR.objects.get().uid)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_written_while_the_party_comes_back_is_told(platform, session):
+    hub.receive_client(platform, "DE", "EMP", info("OFFLINE"))
+    end(session, session.started_at + minutes(30), 5000)
+    Push.objects.all().delete()
+
+    def come_back() -> None:
+        try:
+            hub.receive_client(platform, "DE", "EMP", info(last_updated="2026-01-02T00:00:00Z"))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=come_back)
+    with transaction.atomic():
+        freeze_cdr(CDR.objects.get().pk)
+        thread.start()
+        thread.join(0.5)  # it waits for us
+    thread.join()
+    assert list(Push.objects.values_list("module", flat=True)) == ["cdrs"]
 
 
 def test_what_the_party_has_is_not_sent_again(ocpi, platform, session):

@@ -22,7 +22,7 @@ def test_server_token_names_its_platform(django_assert_num_queries):
     platform = RegisteredPlatformFactory(server_token="mine")
     with django_assert_num_queries(1):
         caller = platform_for(header("mine"))
-    assert caller == (platform, TokenKind.REGISTERED, "mine")
+    assert caller[:3] == (platform, TokenKind.REGISTERED, "mine")
 
 
 def test_a_token_sent_as_it_is_is_understood_too():
@@ -47,7 +47,7 @@ def test_registration_token_is_recognised_as_such_and_replaces_the_one_before():
     platform = PlatformFactory()
     first = tokens.generate_registration_token(platform)
     second = tokens.generate_registration_token(platform)
-    assert platform_for(header(second)) == (platform, TokenKind.REGISTRATION, second)
+    assert platform_for(header(second))[:3] == (platform, TokenKind.REGISTRATION, second)
     assert second not in platform.registration_token_hash
     with pytest.raises(Unauthorized):
         platform_for(header(first))
@@ -66,7 +66,7 @@ def test_previous_token_works_until_its_grace_ends():
         previous_server_token_hash=hash_token("old"),
         previous_server_token_until=timezone.now() + timedelta(minutes=1),
     )
-    assert platform_for(header("old")) == (platform, TokenKind.REGISTERED, "old")
+    assert platform_for(header("old"))[:3] == (platform, TokenKind.REGISTERED, "old")
     platform.previous_server_token_until = timezone.now() - timedelta(seconds=1)
     platform.save()
     with pytest.raises(Unauthorized):
