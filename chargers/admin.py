@@ -284,7 +284,7 @@ class OutgoingCallAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["action", "state", "result", ("created_at", TimeFilter)]
     list_filter_submit = True
-    list_select_related = ["charger", "session"]
+    read_with = ["charger__location__operator", "session"]
     search_fields = ["charger__identity", "session__uid", "session__authorization_reference", "=correlation_id"]
     search_help_text = _("Charger identity, session id, authorization reference, or a correlation id as a whole")
 
@@ -337,7 +337,7 @@ class ChargerConnectionAdmin(PanelsFirst, PasswordActions, UnlockActions, Operat
         "firmware_version",
     ]
     list_filter = [OnlineFilter, "protocol", "security_profile", "vendor"]
-    list_select_related = ["charger"]
+    read_with = ["charger__location__operator"]
     search_fields = ["charger__identity", "charger__name", "charger__location__name", "serial_number"]
     search_help_text = _("Charger identity or name, area or serial number")
     ordering = ["charger__identity"]

@@ -37,16 +37,16 @@ _RELOAD = mark_safe("<script>setTimeout(function () { location.reload(); }, 1500
 
 def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     """Whether the charger is there and what happens at it, on its own page."""
-    connection = ChargerConnection.objects.filter(charger=charger).first()
+    connection, zone = ChargerConnection.objects.filter(charger=charger).first(), zone_of(charger)
     rows: list[tuple[str, Any]] = [(_("OCPP address"), ocpp_address(charger))]
     if connection is not None:
         rows += [
             (_("Connection"), link(connection, _("online") if connection.is_online else _("offline"))),
-            (_("Last seen"), moment(connection.last_seen_at)),
+            (_("Last seen"), moment(connection.last_seen_at, zone)),
             (_("Password"), _password(connection, request)),
         ]
         if connection.refusal and not connection.is_online:
-            refused = format_html("{}: {}", moment(connection.refused_at), said(connection.refusal))
+            refused = format_html("{}: {}", moment(connection.refused_at, zone), said(connection.refusal))
             rows.append((_("Last refused"), refused))
     rows += [(_("Running session"), link(session)) for session in _running(charger)]
     yield _("Connection"), format_html_join("", '<p class="py-1 break-words"><b>{}</b>: {}</p>', rows)
@@ -87,41 +87,58 @@ def _operate(connection: ChargerConnection, request: HttpRequest) -> Iterable[Pa
 def _records(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     """The newest of what was asked, told and exchanged, each with the way to all of it."""
 
+    zone = zone_of(charger)
+
     def may_see(model: type[Model]) -> bool:
         return bool(request.user.has_perm(f"chargers.view_{model._meta.model_name}"))
 
     calls = list(charger.calls.order_by("-pk")[:SHOWN]) if may_see(OutgoingCall) else []
     if calls:
-        rows = [(link(call, call.label), _outcome(call), reason_of(call), moment(call.created_at)) for call in calls]
+        rows = [
+            (link(call, call.label), _outcome(call), reason_of(call), moment(call.created_at, zone)) for call in calls
+        ]
         yield (
             _("Last calls"),
             _with_more(table([_("Call"), _("Outcome"), _("Reason"), _("At")], rows), OutgoingCall, charger),
         )
     events = list(charger.events.order_by("-pk")[:SHOWN]) if may_see(ChargerEvent) else []
     if events:
-        told = [(link(one, str(one)), one.evse_number or "", one.info[:80], moment(one.received_at)) for one in events]
+        told = [
+            (link(one, str(one)), one.evse_number or "", one.info[:80], moment(one.received_at, zone)) for one in events
+        ]
         yield _("What it told"), _with_more(table([_("Event"), _("EVSE"), "", _("At")], told), ChargerEvent, charger)
     if may_see(ChargerVariable) and charger.variables.exists():
         yield _("Configuration"), _all_of(ChargerVariable, charger, _("See and change its configuration"))
     frames = list(charger.messages.order_by("-pk")[:SHOWN]) if may_see(ChargerMessage) else []
     if frames:
-        lines = [(link(one, moment(one.at)), "→" if one.direction == "IN" else "←", one.frame[:160]) for one in frames]
+        lines = [
+            (link(one, moment(one.at, zone)), "→" if one.direction == "IN" else "←", one.frame[:160]) for one in frames
+        ]
         yield _("Last messages"), _with_more(table([_("At"), "", _("Frame")], lines), ChargerMessage, charger)
 
 
 def _held(charger: Charger) -> Iterable[Panel]:
     """Its certificates and, of OCPP 2.0.1, what it watches and shows."""
+    zone = zone_of(charger)
     certificates = [
-        (one.use, one.subject or one.serial_number, moment(one.expires_at) if one.expires_at else _("not known"))
+        (one.use, one.subject or one.serial_number, moment(one.expires_at, zone) if one.expires_at else _("not known"))
         for one in charger.certificates.all()
     ]
     if certificates:
         yield _("Certificates"), table([_("Use"), _("Name"), _("Valid until")], certificates)
-    monitors = [(one.name, one.type, one.value, one.severity, moment(one.told_at)) for one in charger.monitors.all()]
+    monitors = [
+        (one.name, one.type, one.value, one.severity, moment(one.told_at, zone)) for one in charger.monitors.all()
+    ]
     if monitors:
         yield _("What it watches"), table([_("Variable"), _("When"), _("Value"), _("Severity"), _("Told")], monitors)
     shown = [
-        (one.message_id, one.text, one.priority, moment(one.ends_at) if one.ends_at else "", moment(one.told_at))
+        (
+            one.message_id,
+            one.text,
+            one.priority,
+            moment(one.ends_at, zone) if one.ends_at else "",
+            moment(one.told_at, zone),
+        )
         for one in charger.display_messages.all()
     ]
     if shown:
@@ -134,9 +151,10 @@ def _told_now(charger: Charger) -> Iterable[Panel]:
     rows = [(one.evse.number, one.number, one.status) for one in told]
     if rows:
         yield _("Connectors, as the charger told them"), table([_("EVSE"), _("Connector"), _("Status")], rows)
+    zone = zone_of(charger)
     held = charger.held_events.values("transaction_id").order_by("transaction_id")
     waiting = [
-        (one["transaction_id"], one["count"], moment(one["first"]), moment(one["newest"]))
+        (one["transaction_id"], one["count"], moment(one["first"], zone), moment(one["newest"], zone))
         for one in held.annotate(count=Count("pk"), first=Min("received_at"), newest=Max("received_at"))
     ]
     if waiting:

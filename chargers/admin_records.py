@@ -1,6 +1,5 @@
 """What was exchanged with chargers and what they told: frames, events, configuration."""
 
-from datetime import UTC
 from typing import Any
 
 from django.contrib import admin
@@ -18,7 +17,7 @@ from chargers.choices import ChargerEventKind, FrameKind
 from chargers.models import ChargerEvent, ChargerMessage, ChargerVariable
 from chargers.services.ocpp_requests import ACTIONS
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
-from infrastructure.admin_display import display, pretty_text
+from infrastructure.admin_display import display, moment, pretty_text, zone_of
 from infrastructure.admin_filters import TimeFilter
 
 DIRECTION_COLOURS = {"IN": "info", "OUT": "warning"}
@@ -75,7 +74,7 @@ class ChargerMessageAdmin(ReadOnlyAdmin):
         ("at", TimeFilter),
     ]
     list_filter_submit = True
-    list_select_related = ["charger"]
+    read_with = ["charger__location__operator"]
     search_fields = ["=unique_id", "=action", "=charger__identity", "=correlation_id"]
     search_help_text = _("Message id, action, charger identity or correlation id, whole.")
     show_full_result_count = False
@@ -92,9 +91,9 @@ class ChargerMessageAdmin(ReadOnlyAdmin):
         "text",
     ]
 
-    @display(description=_("time (UTC)"), ordering="at")
+    @display(description=_("time"), ordering="at")
     def exact_time(self, message: ChargerMessage) -> str:
-        return f"{message.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        return moment(message.at, zone_of(message), is_exact=True)
 
     @display(description=_("direction"), label=DIRECTION_COLOURS)
     def direction_label(self, message: ChargerMessage) -> tuple[str, str]:
@@ -118,7 +117,7 @@ class ChargerEventAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "charger", "kind_label", "name", "severity", "evse_number", "short_info", "at"]
     list_filter = [("charger", ScopedRelatedFilter), ("kind", ChoicesDropdownFilter), ("received_at", TimeFilter)]
     list_filter_submit = True
-    list_select_related = ["charger"]
+    read_with = ["charger__location__operator"]
     search_fields = ["name", "charger__identity"]
     fields = [
         "charger",
@@ -148,7 +147,7 @@ class ChargerEventAdmin(ReadOnlyAdmin):
 class ChargerVariableAdmin(VariableActions, ReadOnlyAdmin):
     list_display = ["full_name", "charger", "shown_value", "is_readonly", "needs_reboot", "read_at"]
     list_filter = [("charger", ScopedRelatedFilter), "is_readonly", "needs_reboot"]
-    list_select_related = ["charger"]
+    read_with = ["charger__location__operator"]
     search_fields = ["component", "variable", "value", "charger__identity"]
     fields = [
         "charger",

@@ -85,7 +85,7 @@ def _cancel(request: HttpRequest, reservation: Reservation) -> None:
 class ReservationAdmin(CancelActions, ReadOnlyAdmin):
     list_display = ["reservation_id", "state_label", "place", "session_link", "created_at", "expires_at", "ended_at"]
     list_filter = ["state", "created_at"]
-    list_select_related = ["charger", "session"]
+    read_with = ["charger__location__operator", "session"]
     search_fields = ["reservation_id", "charger__identity", "session__uid", "session__authorization_reference"]
     search_help_text = _("Partner's reservation id, charger identity, session id or authorization reference")
     date_hierarchy = "created_at"

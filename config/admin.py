@@ -20,7 +20,14 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
-from infrastructure.admin_base import HistoryMixin, ReadOnlyAdmin, ServiceInline, SuperuserOnlyMixin, TablelessChecks
+from infrastructure.admin_base import (
+    HistoryMixin,
+    ReadOnlyAdmin,
+    ServiceInline,
+    ShownMixin,
+    SuperuserOnlyMixin,
+    TablelessChecks,
+)
 from infrastructure.models import OperatorMembership
 
 for model in (User, Group, PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
@@ -61,7 +68,14 @@ def _may(permission: Permission) -> str:
 
 
 @admin.register(User)
-class UserAdmin(HistoryMixin, SuperuserOnlyMixin, SearchableChoicesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(  # type: ignore[misc]
+    HistoryMixin,
+    SuperuserOnlyMixin,
+    SearchableChoicesMixin,
+    ShownMixin,
+    DjangoUserAdmin,  # type: ignore[type-arg]
+    ModelAdmin,
+):
     checks_class = TablelessChecks
     form = UserChangeForm
     add_form = UserCreationForm

@@ -138,7 +138,7 @@ class LocationAdmin(ImportExportAdmin, ServiceAdmin):
     import_resource = export_resource = LocationResource
     list_display = ["name", "city", "operator", "charger_count", "evse_states", "readiness"]
     list_filter = [("operator", ScopedRelatedFilter), ExposedFilter]
-    list_select_related = ["operator__site"]
+    read_with = ["operator__site"]
     list_prefetch_related = ["chargers__evses__connectors"]
     search_fields = ["name", "roaming_id", "city", "address", "chargers__identity", "chargers__evses__evse_id"]
     autocomplete_fields = ["operator"]
@@ -221,7 +221,7 @@ class ChargerAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
     import_resource = export_resource = ChargerResource
     list_display = ["identity", "name", "location", "evse_states", "roaming_id", "roaming", "readiness"]
     list_filter = ["roaming", ("location__operator", ScopedRelatedFilter), ("location", ScopedRelatedFilter)]
-    list_select_related = ["location"]
+    read_with = ["location__operator"]
     list_prefetch_related = ["evses"]
     search_fields = ["identity", "name", "roaming_id", "location__name", "evses__evse_id"]
     autocomplete_fields = ["location"]
@@ -268,7 +268,7 @@ class EVSEAdmin(ExportAdmin, ServiceAdmin):
     export_resource = EVSEResource
     list_display = ["name", "charger", "number", "area", "state", "evse_id", "readiness"]
     list_filter = ["status", ("charger__location__operator", ScopedRelatedFilter)]
-    list_select_related = ["charger__location"]
+    read_with = ["charger__location__operator"]
     search_fields = ["evse_id", "uid", "charger__identity", "charger__location__name"]
     autocomplete_fields = ["charger"]
     inlines = [ConnectorInline]
@@ -312,7 +312,7 @@ class ConnectorAdmin(ImportExportAdmin, ServiceAdmin):
     import_resource = export_resource = ConnectorResource
     list_display = ["name", "area", "standard", "power_type", "roaming_id", "readiness"]
     list_filter = ["standard", "power_type", ("evse__charger__location__operator", ScopedRelatedFilter)]
-    list_select_related = ["evse__charger__location"]
+    read_with = ["evse__charger__location__operator"]
     search_fields = ["roaming_id", "evse__evse_id", "evse__charger__identity", "evse__charger__location__name"]
     autocomplete_fields = ["evse"]
     readonly_fields = ["first_exposed_at", "last_updated"]

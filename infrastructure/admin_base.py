@@ -74,14 +74,17 @@ class ShownMixin:
 class ScopedMixin(ShownMixin):
     """Rows, and choices of related rows, of the operators of the user only.
 
-    `choice_lists` maps a JSON field that holds a list to the enumeration of its values.
+    `choice_lists` maps a JSON field that holds a list to the enumeration of its values; `read_with` names relations
+    that list and page read each row with: where these lead to its area, times are on the area's clock.
     """
 
     choice_lists: Mapping[str, type[StrEnum]] = {}
+    read_with: Sequence[str] = ()
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return access.scope(super().get_queryset(request), request.user)  # type: ignore[misc]
+        rows = access.scope(super().get_queryset(request), request.user)  # type: ignore[misc]
+        return rows.select_related(*self.read_with) if self.read_with else rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -80,27 +80,39 @@ def json_column(field: Any) -> Callable[[Any], SafeString]:
     return column
 
 
-def moment(at: datetime | None, zone: tzinfo | None = None) -> str:
-    """Date and time on the clock of `zone` (the site's unless told), with UTC for who points at it; "-" for none."""
+def moment(at: datetime | None, zone: tzinfo | None = None, *, is_exact: bool = False) -> str:
+    """Date and time on the clock of `zone` (the site's unless told), with UTC for who points at it; "-" for none.
+
+    `is_exact`: with milliseconds, for what is compared with logs of others.
+    """
     if at is None:
         return "-"
+    utc, local = at.astimezone(UTC), timezone.localtime(at, zone)
+    fraction = f".{at.microsecond // 1000:03d}" if is_exact else ""
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        at.astimezone(UTC).isoformat(),
-        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        f"{timezone.localtime(at, zone):%Y-%m-%d %H:%M:%S %Z}",
+        '<time datetime="{}" title="{}{} UTC">{}{} {}</time>',
+        utc.isoformat(),
+        f"{utc:%Y-%m-%d %H:%M:%S}",
+        fraction,
+        f"{local:%Y-%m-%d %H:%M:%S}",
+        fraction,
+        f"{local:%Z}",
     )
 
 
+# Over which a row leads to the area where it happened, nearest first.
+_TO_THE_AREA = ("cdr", "session", "connector", "evse", "charger", "location", "operator")
+
+
 def zone_of(obj: Any) -> tzinfo | None:
-    """The zone of the area where something charged; None for what happened nowhere in particular.
+    """The zone of the area where something happened; None for what happened nowhere in particular.
 
     Only from what is loaded: a list must not ask once per row.
     """
-    for holder in (obj, obj._state.fields_cache.get("session")):
-        if name := holder.__dict__.get("time_zone") if holder is not None else "":
-            return ZoneInfo(name)
-    return None
+    if name := obj.__dict__.get("time_zone"):
+        return ZoneInfo(name)
+    holders = (obj._state.fields_cache.get(relation) for relation in _TO_THE_AREA)
+    return next((zone for holder in holders if holder is not None and (zone := zone_of(holder))), None)
 
 
 @cache

@@ -135,9 +135,10 @@ class TerminalAdmin(CoveragePage, ImportExportAdmin, ServiceAdmin):
         (_("Invoices"), {"fields": ["invoice_creator", "invoice_base_url", "our_invoice_base_url"]}),
     ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         editable = [*self.autocomplete_fields, "our_reference"]
-        return [name for name in flatten_fieldsets(self.fieldsets) if name not in editable]
+        columns = self._columns()
+        return [columns.get(name, name) for name in flatten_fieldsets(self.fieldsets) if name not in editable]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -16,7 +16,7 @@ from chargers.admin_actions import Pages
 from chargers.admin_bills import CREDIT_EXPLANATION, CreditForm
 from infrastructure import access
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
-from infrastructure.admin_display import display, link, table
+from infrastructure.admin_display import display, link, moment, table, zone_of
 from infrastructure.admin_filters import TimeFilter
 from infrastructure.exchange.admin import ExportAdmin
 from payments import sheets
@@ -262,7 +262,7 @@ class InvoiceAdmin(InvoiceActions, ExportAdmin, ReadOnlyAdmin):
         """Each with its files; a checksum tells whether a file that somebody holds is ours."""
         found = sorted(invoice.revisions.all(), key=lambda one: one.number)
         rows = [
-            (one.number, one.get_reason_display(), f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC", self._files(one))
+            (one.number, one.get_reason_display(), moment(one.created_at, zone_of(invoice)), self._files(one))
             for one in found
         ]
         return (

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, LateStop
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
-from infrastructure.admin_display import display, link, shown_json
+from infrastructure.admin_display import display, link, moment, shown_json, zone_of
 from infrastructure.sentences import said
 from payments.books_page import BooksPage
 from payments.choices import IssueKind, IssueState
@@ -222,23 +222,19 @@ def _described(issue: PaymentIssue, name: str) -> tuple[str, str, str, bool]:
     remedy = remedies.remedies_of(issue).get(name)
     if remedy is None:
         raise Http404
-    explanation = " ".join(filter(None, (str(remedy.explanation), _candidates(issue, remedy))))
+    explanation = format_html("{} {}", remedy.explanation, _candidates(issue, remedy))
     return str(remedy.title), explanation, str(remedy.asks), remedy.is_danger
 
 
 def _candidates(issue: PaymentIssue, remedy: remedies.Remedy) -> str:
     if remedy is not remedies.ASSIGN:
         return ""
-    found = [
-        f"{one} ({one.ended_at:%Y-%m-%d %H:%M} UTC)" for one in remedies.candidates(issue) if one.ended_at is not None
-    ]
+    ended = [one for one in remedies.candidates(issue) if one.ended_at is not None]
     taken = amount(issue.advice.total_gross, issue.advice.currency) if issue.advice else ""
-    if not found:
+    if not ended:
         return gettext("No session of this partner that still waits for a capture cost %(amount)s.") % {"amount": taken}
-    return gettext("These cost %(amount)s and have no capture yet: %(sessions)s.") % {
-        "amount": taken,
-        "sessions": ", ".join(found),
-    }
+    found = format_html_join(", ", "{} ({})", ((one, moment(one.ended_at, zone_of(one))) for one in ended))
+    return format_html(gettext("These cost {} and have no capture yet: {}."), taken, found)
 
 
 def _carry_out(issue: PaymentIssue, name: str, text: str, request: HttpRequest) -> str:

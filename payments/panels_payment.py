@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from chargers.models import ChargingSession
 from infrastructure import access
+from infrastructure.admin_display import zone_of
 from infrastructure.panels import Panel
 from payments.choices import IssueKind, IssueState
 from payments.models import Invoice, PaymentIssue, Terminal
@@ -28,6 +29,7 @@ def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel
     context = {
         "title": title_of(facts),
         "steps": steps_of(facts),
+        "zone": zone_of(session),
         "issues": issues.filter(state=IssueState.OPEN) if request.user.has_perm("payments.view_paymentissue") else (),
     }
     yield _("Life of the payment"), render_to_string("payments/timeline.html", context)

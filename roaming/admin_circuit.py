@@ -5,13 +5,12 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import localize
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from infrastructure.admin_display import display
+from infrastructure.admin_display import display, moment
 from infrastructure.sentences import said
 from roaming.admin_actions import PERMISSION
 from roaming.models import Circuit, RoamingPlatform
@@ -51,10 +50,8 @@ class CircuitActions:
         ) % {"times": circuit.failures, "error": said(circuit.last_error)}
         if circuit.probe_at is None:
             return text
-        at = localize(timezone.localtime(circuit.probe_at))
-        when = gettext("The next attempt is at %(time)s; nothing is sent before. “Try now” does it at once.")
-        when = when % {"time": at}
-        return f"{when} {text}"
+        when = gettext("The next attempt is at {}; nothing is sent before. “Try now” does it at once.")
+        return format_html("{} {}", format_html(when, moment(circuit.probe_at)), text)
 
     @action(description=_("Try now"), url_path="try-now", icon="bolt", permissions=[PERMISSION])
     def try_now(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -1,7 +1,6 @@
 """The log of OCPI messages, for those who look for what went wrong between us and a partner."""
 
 import json
-from datetime import UTC
 from typing import Any
 
 from django.contrib import admin
@@ -16,7 +15,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.paginator import InfinitePaginator
 
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
-from infrastructure.admin_display import display
+from infrastructure.admin_display import display, moment
 from infrastructure.admin_filters import TimeFilter
 from infrastructure.sentences import said
 from roaming.models import Message
@@ -105,9 +104,9 @@ class MessageAdmin(ReadOnlyAdmin):
     def direction_label(self, message: Message) -> tuple[str, str]:
         return message.direction, message.get_direction_display()
 
-    @display(description=_("time (UTC)"), ordering="started_at")
+    @display(description=_("time"), ordering="started_at")
     def exact_time(self, message: Message) -> str:
-        return f"{message.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        return moment(message.started_at, is_exact=True)
 
     @display(description=_("HTTP, OCPI"))
     def answer(self, message: Message) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from chargers.models import ChargerMessage, ChargingSession, OutgoingCall
 from infrastructure import access
-from infrastructure.admin_display import link, table
+from infrastructure.admin_display import link, moment, table
 from infrastructure.models import Charger, Location
 from infrastructure.panels import Panel
 from roaming.models import Message
@@ -56,9 +56,9 @@ def of_correlated(one: Message | OutgoingCall | ChargerMessage, request: HttpReq
         if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
             same: QuerySet[Any] = model.objects.filter(correlation_id=one.correlation_id, **{f"{field}__range": around})
             found += access.scope(same, request.user).order_by(field)[:SHOWN]
-    rows = [(_name_of(other), f"{_moment_of(other):%H:%M:%S.%f}"[:-3]) for other in sorted(found, key=_moment_of)]
+    rows = [(_name_of(other), moment(_moment_of(other), is_exact=True)) for other in sorted(found, key=_moment_of)]
     if len(rows) > 1:
-        yield _("Of the same request"), table([_("What"), _("At (UTC)")], rows)
+        yield _("Of the same request"), table([_("What"), _("At")], rows)
 
 
 def _moment_of(one: Model) -> datetime:

@@ -2,10 +2,9 @@
 
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
-from django.db.models import Max, Q, QuerySet, Subquery
+from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, pgettext
@@ -14,9 +13,8 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from infrastructure import access
 from infrastructure.admin_base import ReadOnlyAdmin, ServiceAdmin, ServiceInline, ServiceStackedInline
-from infrastructure.admin_display import display
+from infrastructure.admin_display import display, moment
 from infrastructure.exchange.admin import ImportExportAdmin
-from infrastructure.models import Site
 from tariffs.choices import TariffStatus
 from tariffs.forms import (
     SessionSettingsForm,
@@ -113,8 +111,7 @@ class RoamingTariffAdmin(TariffPages, ImportExportAdmin, ServiceAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        zone = Subquery(Site.objects.values("time_zone")[:1])
-        return super().get_queryset(request).annotate(newest=Max("versions__number"), zone=zone)
+        return super().get_queryset(request).annotate(newest=Max("versions__number"))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and _is_own(request, obj)
@@ -149,15 +146,13 @@ class RoamingTariffAdmin(TariffPages, ImportExportAdmin, ServiceAdmin):
         return "-" if amount is None else f"{amount:.2f} {tariff.currency}"
 
     @display(description=_("valid"), ordering="valid_from")
-    def validity(self, tariff: Any) -> str:
-        zone = ZoneInfo(tariff.zone or "UTC")
-        limits = [
-            f"{value.astimezone(zone):%Y-%m-%d %H:%M}" if value else ""
-            for value in (tariff.valid_from, tariff.valid_until)
-        ]
-        if not any(limits):
-            return gettext("always")
-        return gettext("%(start)s to %(end)s") % {"start": limits[0], "end": limits[1]}
+    def validity(self, tariff: RoamingTariff) -> str:
+        start, end = tariff.valid_from, tariff.valid_until
+        if start and end:
+            return format_html(gettext("{} to {}"), moment(start), moment(end))
+        if start:
+            return format_html(gettext("from {}"), moment(start))
+        return format_html(gettext("until {}"), moment(end)) if end else gettext("always")
 
     @display(description=_("published"), ordering="newest", empty_value=_("not yet"))
     def version(self, tariff: Any) -> str | None:
@@ -169,11 +164,10 @@ class RoamingTariffAdmin(TariffPages, ImportExportAdmin, ServiceAdmin):
         if version is None:
             return gettext("Nothing yet. An active tariff with at least one detail is published when it is saved.")
         text = next((text["text"] for text in version.content["tariff_alt_text"]), "")
-        words = gettext("Version %(number)d of %(time)s UTC")
+        words = gettext("Version {} of {}")
         if tariff.status != TariffStatus.ACTIVE:
-            words = gettext("Version %(number)d of %(time)s UTC, no longer offered")
-        named = {"number": version.number, "time": f"{version.created_at:%Y-%m-%d %H:%M}"}
-        return format_html("{}<br>{}", words % named, text)
+            words = gettext("Version {} of {}, no longer offered")
+        return format_html("{}<br>{}", format_html(words, version.number, moment(version.created_at)), text)
 
 
 @admin.register(SessionSettings)

@@ -5,12 +5,15 @@ from typing import Any
 from django import template
 
 from config.desk.empty import Empty, empty_list
+from infrastructure.admin_display import moment
 from infrastructure.sentences import said
 
 register = template.Library()
 
 
 register.filter("said", said)
+# With the zone as its argument, or none: the site's.
+register.filter("moment", moment)
 
 
 @register.simple_tag(name="empty_list")

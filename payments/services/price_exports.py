@@ -69,6 +69,7 @@ class Sheet:
     """One displayed price in words; times in the zone of the area."""
 
     row: PriceEvidence
+    zone: ZoneInfo
     valid_from: str
     valid_until: str
     components: Components
@@ -93,6 +94,7 @@ def sheet_of(row: PriceEvidence, at: datetime | None) -> Sheet:
     limit = body.get("max_price") or {}
     return Sheet(
         row=row,
+        zone=zone,
         valid_from=_moment(row.valid_from, zone),
         valid_until=_moment(row.valid_until, zone) if row.valid_until else "",
         components=components(row.tariff, at, row.time_zone),

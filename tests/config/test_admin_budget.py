@@ -1,5 +1,7 @@
 """Lists ask the database as often with twice as many rows, and every field says what belongs in it."""
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -10,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from benchmarks import admin_seed
+from infrastructure.models import Site
 from tests.infrastructure.factories import SiteFactory, make_superuser
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +63,21 @@ def test_lists_and_pages_need_no_more_queries_for_more_rows(client):
     assert len(few) > 30
     assert {label: (few[label], many[label]) for label in few if few[label] != many[label]} == {}
     assert {label: count for label, count in many.items() if count >= MOST.get(label, 25)} == {}
+
+
+def test_every_moment_is_on_a_local_clock_with_utc_behind_it(client):
+    """What stands outside `<time>`, less what is typed, what partners and chargers said, and what was written down."""
+    admin_seed.seed(40, 50)
+    Site.objects.update(time_zone="Asia/Tokyo")
+    client.force_login(get_user_model().objects.get())
+    bare = {}
+    for label, address in (lists() | pages()).items():
+        page = client.get(address).content.decode()
+        read = re.sub(r"<(time|pre|script|textarea|option)\b.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)
+        found = re.findall(r"\d{4}-\d\d-\d\d.{0,8}|\S+ [ap]\.m\.|.{0,30}\bUTC\b", read)
+        if found:
+            bare[label] = found[:3]
+    assert bare == {}
 
 
 def forms(request):

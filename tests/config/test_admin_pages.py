@@ -8,9 +8,10 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
+from chargers.models import ChargerMessage
 from chargers.services.lifecycle import connected
 from config.demo import data
-from infrastructure.models import OperatorMembership, OutboxEvent, Site
+from infrastructure.models import Location, OperatorMembership, OutboxEvent, Site
 from roaming.models import Push, RoamingPlatform
 from tests.infrastructure.factories import SiteFactory, make_staff, make_superuser
 
@@ -123,6 +124,17 @@ def test_times_are_shown_in_the_zone_of_the_site(client, demo):
     page = client.get(reverse("admin:infrastructure_outboxevent_change", args=[row.pk])).content.decode()
     assert "2026-01-03 05:00:00 JST" in page
     assert str(timezone.get_current_timezone()) == "UTC"
+
+
+def test_what_happened_at_a_charger_is_told_on_the_clock_of_its_area(client, demo):
+    charger = demo.chargers[0].charger
+    Location.objects.filter(pk=charger.location_id).update(time_zone="Asia/Tokyo")
+    at = datetime(2026, 1, 2, 20, 0, 0, 120000, tzinfo=UTC)
+    row = ChargerMessage.objects.create(charger=charger, direction="IN", kind="CALL", frame="[]", at=at, size=2)
+    for address in ("changelist", "change"):
+        args = [row.pk] if address == "change" else []
+        page = client.get(reverse(f"admin:chargers_chargermessage_{address}", args=args)).content.decode()
+        assert 'title="2026-01-02 20:00:00.120 UTC">2026-01-03 05:00:00.120 JST</time>' in page
 
 
 def test_json_is_shown_to_be_read(client, demo):

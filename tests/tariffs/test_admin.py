@@ -186,7 +186,7 @@ def test_list_shows_gross_price_and_version(root, django_assert_max_num_queries)
     shown = root.get(address).content.decode()
     assert "€0.48 per kWh" in shown and "version 1" in shown
     assert "no details yet" in shown and "not yet" in shown
-    assert "2026-05-01 00:00 to" in shown
+    assert "from <time" in shown and "2026-05-01 00:00:00 CEST</time>" in shown
     for _ in range(5):
         make_published()
     with django_assert_max_num_queries(10):
