@@ -4,6 +4,7 @@ import asyncio
 import base64
 import ipaddress
 import time
+from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -37,18 +38,25 @@ class Link:
         self.booted = False
         self._socket: ClientConnection | None = None
         self._offline_until = 0.0
+        self._planned = asyncio.Event()
         self._delay = FIRST_DELAY
         self._requests: set[asyncio.Task[Any]] = set()
         charger.drop_link, charger.request_now = self.drop, self._request_now
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(max(self._offline_until - time.monotonic(), 0))
+            await self._stay_away()
             try:
                 await self._connect()
             except (OSError, InvalidHandshake, NotSpoken, TimeoutError) as error:
                 self.log.record("connection_refused", reason=str(error) or type(error).__name__)
             await self._back_off()
+
+    async def _stay_away(self) -> None:
+        while (seconds := self._offline_until - time.monotonic()) > 0:
+            self._planned.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._planned.wait(), seconds)
 
     async def _back_off(self) -> None:
         # Whoever planned to be away for a time comes back then, at once.
@@ -199,9 +207,10 @@ class Link:
         return None if answer is None else dialect.parent_id_tag(answer)
 
     def drop(self, seconds: float, reboot: bool = False) -> None:
-        """Loses the connection without a goodbye and stays away for so long."""
+        """Loses the connection without a goodbye and stays away for so long, or for so long from now on."""
         self.booted = self.booted and not reboot
         self._offline_until = time.monotonic() + seconds
+        self._planned.set()
         self.log.record("offline", seconds=seconds)
         if self._socket is not None:
             self._socket.transport.abort()

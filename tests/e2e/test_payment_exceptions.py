@@ -218,12 +218,14 @@ def test_an_advice_for_an_unknown_reference_is_assigned(cast: Cast) -> None:
 
 def test_a_charger_lost_in_mid_session_is_settled_and_its_late_end_is_offered(cast: Cast) -> None:
     reference = begin(cast)
-    cast.charger(GARAGE_1).post("/offline", seconds=6)
+    cast.charger(GARAGE_1).post("/offline", seconds=3600)
     lose(cast, hours=1)
     listed(cast, reference, "went offline", "Stop charging")
     lose(cast, hours=13)
     listed(cast, reference, "It was settled with its last reading", "Credit")
-    capture = end(cast, reference)  # into the charger's queue
+    cast.stop_at_charger(GARAGE_1)  # into the charger's queue
+    cast.charger(GARAGE_1).post("/offline", seconds=0)
+    capture = cast.wait("the capture", lambda: cast.ptp.state["captures"].get(reference))
     row = listed(cast, reference, "Later the charger told another end", "Credit and correct")
     assert capture["amount"] in text_of(cast.admin.page(f"{row}change/"))
     assert len(cast.ptp.known("cdrs", reference)) == 1  # nothing is billed by itself
