@@ -144,7 +144,7 @@ def books(selection: Selection, user: access.User) -> Books:
         totals=_totals(groups),
         terminals=list(_by_terminal(groups, names)),
         vat=vat_sums(Invoice.objects.filter(cdr__in=rows.order_by().values("pk"))),
-        payouts=_payouts(by_operator),
+        payouts=list(_payouts(groups, names)),
         strays=list(_strays(selection, user, names)),
         open_items=list(_open_items(rows, names, LISTED)) if is_any_open else [],
     )
@@ -195,12 +195,6 @@ def _totals(groups: Iterable[Group]) -> Sequence[tuple[str, Amounts]]:
     return [(currency, amounts) for (currency,), amounts in _gathered(groups, lambda one: (one.currency,))]
 
 
-def add(parts: Iterable[Amounts]) -> Amounts:
-    rows = list(parts)
-    names = ("cdrs", "kwh", *SUMMED, "open_items")
-    return Amounts(**{name: sum(getattr(row, name) for row in rows) for name in names})
-
-
 def _by_terminal(groups: Iterable[Group], names: Names) -> Iterable[TerminalRow]:
     paid = [one for one in groups if one.peer_id in names.providers]
     for (peer_id, terminal_id, currency), amounts in _gathered(
@@ -209,14 +203,11 @@ def _by_terminal(groups: Iterable[Group], names: Names) -> Iterable[TerminalRow]
         yield TerminalRow(terminal_id or _("unknown"), _platform(peer_id, names), currency, amounts)
 
 
-def _payouts(groups: Sequence[Row]) -> list[Payout]:
-    pairs = sorted({(row.platform, row.currency) for row in groups if row.platform != _("none")})
-    found = []
-    for platform, currency in pairs:
-        mine = [row.amounts for row in groups if (row.platform, row.currency) == (platform, currency)]
-        total = add(mine)
-        found.append(Payout(platform, currency, total.captured, total.owed))
-    return found
+def _payouts(groups: Iterable[Group], names: Names) -> Iterable[Payout]:
+    """By partner, not by its name, which another may bear too."""
+    found = _gathered((one for one in groups if one.peer_id), lambda one: (one.peer_id, one.currency))
+    for (peer_id, currency), amounts in found:
+        yield Payout(_platform(peer_id, names), currency, amounts.captured, amounts.owed)
 
 
 def _strays(selection: Selection, user: access.User, names: Names) -> Iterable[StrayRow]:

@@ -62,7 +62,7 @@ def _unconfirmed(session: ChargingSession) -> QuerySet[Document]:
         module=Module.CDRS, source_id__in=CDR.objects.filter(session=session).values("pk"), acknowledged_at=None
     )
     if cdrs.exists():
-        return cdrs
+        return cdrs.order_by("source_id")
     return Document.objects.filter(module=Module.SESSIONS, source_id=session.pk)
 
 

@@ -40,15 +40,18 @@ def build_assignment(queued: Push) -> Request | None:
     reference or invoice address than ours.
 
     A PTP that does not show its object, or does not take the PUT, gets a PATCH of all that is ours: it erases nothing.
+    None where nothing is ours.
     """
     terminal = Terminal.objects.select_related("platform").filter(pk=int(queued.object_id)).first()
     if terminal is None:
         return None
     details = _details(terminal)
     url = join(addresses(terminal.platform)[0], terminal.terminal_id)
-    held = _held_there(terminal, url) if details and queued.method != "PUT" else None
+    held = _held_there(terminal, url) if details and queued.method != "PATCH" else None
     # Before our first decision the PTP's own lists stand.
-    ours = details if details and terminal.assigned_at is None else mapping.assignment(terminal) | details
+    ours = details if terminal.assigned_at is None else mapping.assignment(terminal) | details
+    if not ours:
+        return None
     profile = profile_for(terminal)
     return Request(
         "PATCH" if held is None else "PUT",
@@ -117,8 +120,11 @@ def note_assignment(queued: Push, request: Request, reply: Reply) -> None:
 
 
 def refused(queued: Push) -> bool:
-    """Not every PTP takes a PUT: the PATCH follows at once."""
-    return queued.method == "PUT"
+    """Not every PTP takes a PUT: the PATCH follows at once. The row tells it from a PUT that did not arrive."""
+    if queued.method != "PUT":
+        return False
+    Push.objects.filter(pk=queued.pk).update(method="PATCH")
+    return True
 
 
 ASSIGNMENTS = Sender(build_assignment, note_assignment, refused)

@@ -177,7 +177,8 @@ def send_again(push: Push) -> None:
                 push.module,
                 push.object_id,
                 sequence=push.sequence,
-                method=push.method,
+                # Of a state the way to tell it is found anew.
+                method=push.method if push.body is not None else "",
                 url=push.url,
                 body=push.body,
                 correlation_id=push.correlation_id,

@@ -62,10 +62,11 @@ def finished(push: Push, request: Request | None, reply: Reply | None, clock: Cl
 
 def platform_answered(platform: RoamingPlatform) -> None:
     """It takes something again: what was given up is said once more, what waits after failures goes at once."""
+    # Not in one transaction: a worker that claims the next probe holds its push and then asks for the circuit.
+    if circuit.note_answer(platform):
+        waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
+        waiting.filter(attempts__gt=0, not_before__gt=timezone.now()).update(not_before=timezone.now())
     with transaction.atomic():
-        if circuit.note_answer(platform):
-            waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
-            waiting.filter(attempts__gt=0, not_before__gt=timezone.now()).update(not_before=timezone.now())
         _catch_up(platform)
 
 
@@ -106,7 +107,7 @@ def failed(push: Push, error: PeerError, clock: Clock) -> None:
             "not_before": not_before,
             "finished_at": None if state == PushState.PENDING else now,
             "last_error": error.detail,
-            "needs_operator": error.permanent and not again_now,
+            "needs_operator": state == PushState.FAILED or (error.permanent and not again_now),
         }
         is_newest = not _has_newer(push) and _stored(push, values)
         if not is_newest:
@@ -139,10 +140,14 @@ def _tell_circuit(push: Push, error: PeerError) -> None:
     # Commands' results go to addresses of their own, which say nothing of the platform.
     if circuit.concerns_all(error) and push.module not in URGENT:
         circuit.note_failure(push.platform, error)
-    elif isinstance(error, PeerRefused) and not circuit.concerns_all(error):
+    elif _is_of_object(error):
         platform_answered(push.platform)
     else:
         circuit.leave(push.platform)
+
+
+def _is_of_object(error: PeerError) -> bool:
+    return isinstance(error, PeerRefused) and not circuit.concerns_all(error)
 
 
 def _record(push: Push, clock: Clock, http_status: int | None, error: str) -> None:
@@ -170,7 +175,8 @@ def _after_failure(push: Push, error: PeerError, now: datetime, again_now: bool)
     if error.retry_after is not None:
         delay = max(delay, min(timedelta(seconds=error.retry_after), circuit.LONGEST_WISH))
     if push.give_up_at is not None and now + delay >= push.give_up_at:
-        return PushState.DROPPED, now
+        # Who answers, and to this in vain, would be asked again and again.
+        return PushState.FAILED if _is_of_object(error) else PushState.DROPPED, now
     return PushState.PENDING, now + delay
 
 

@@ -11,6 +11,7 @@ from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargingSession
 from roaming.choices import Module, PlatformType
 from roaming.models import Document, RoamingPlatform
+from roaming.ocpi.types import format_datetime
 from roaming.services import documents, hub, push, rendering
 from roaming.services.document_checks import problem_of
 
@@ -64,7 +65,9 @@ def freeze_cdr(cdr_id: int) -> None:
         return
     body = rendering.cdr(cdr, for_terminals=platform.type == PlatformType.PTP)
     problem = problem_of(Module.CDRS, body)
-    values = {**documents.keys(body), "last_updated": cdr.created_at, "problem": problem, "is_deleted": bool(problem)}
+    # Who pulled between then and now asks for what changed since.
+    body["last_updated"] = format_datetime(now := timezone.now())
+    values = {**documents.keys(body), "last_updated": now, "problem": problem, "is_deleted": bool(problem)}
     document, _ = frozen.update_or_create(platform=platform, module=Module.CDRS, source_id=cdr.pk, defaults=values)
     if not problem and hub.may_queue(platform, document):
         push.enqueue(platform, Module.CDRS, document.path, sequence=sequence_of(cdr.session.uid))

@@ -18,6 +18,7 @@ from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
 from payments.services.invoices import open_invoice
 from payments.services.reconciliation import Books, books, months
 from tests.payments import factories
+from tests.roaming.factories import RegisteredPlatformFactory
 
 
 def selection(**fields: Any) -> Selection:
@@ -113,6 +114,14 @@ def test_who_sells_decides_what_the_partner_owes(platform: Any, evse: Any, opera
     paid(platform, evse, "r2", "5.00", None)
     (payout,) = books(selection(), boss).payouts
     assert payout.owed == Decimal("14.50")
+
+
+def test_two_partners_of_one_name_are_two_payouts(platform: Any, evse: Any, boss: Any) -> None:
+    other = RegisteredPlatformFactory(name=platform.name, type=platform.type)
+    paid(platform, evse, "r1", "9.80", "9.80")
+    paid(other, evse, "r2", "5.00", "5.00")
+    owed = [payout.owed for payout in books(selection(), boss).payouts]
+    assert sorted(owed) == [Decimal("5.00"), Decimal("9.80")]
 
 
 def test_the_home_network_owes_nothing_and_is_apart(platform: Any, evse: Any, boss: Any) -> None:

@@ -189,3 +189,34 @@ def test_a_ptp_that_cannot_be_read_now_is_asked_again(terminal: Terminal, ptp: P
     Push.objects.update(not_before=sent.queued_at)
     tell()
     assert there(ptp)["customer_reference"] == "C-1042"
+
+
+@pytest.mark.parametrize("then", ["sent again", "cleared"])
+def test_what_follows_the_put_leaves_the_ptps_assignment_too(terminal: Terminal, ptp: Provider, then: str) -> None:
+    there(ptp)["location_ids"] = ["THEIRS"]
+    set_reference(terminal, "C-1042")
+    sent = tell()
+    if then == "sent again":
+        push.send_again(sent)
+    else:
+        set_reference(terminal, "")
+    assert tell().state == PushState.DONE
+    assert there(ptp)["location_ids"] == ["THEIRS"]
+    assert methods(ptp) == ["GET", "PUT"]
+
+
+def test_the_ptps_own_reference_is_no_reason_to_write(terminal: Terminal, ptp: Provider) -> None:
+    there(ptp)["location_ids"] = ["THEIRS"]
+    Terminal.objects.update(customer_reference="c-1042", invoice_creator="PTP")
+    set_reference(terminal, "C-1042")
+    tell()
+    assert methods(ptp) == []
+    assert there(ptp)["location_ids"] == ["THEIRS"]
+
+
+def test_a_put_that_did_not_arrive_is_a_put_again(terminal: Terminal, ptp: Provider) -> None:
+    set_reference(terminal, "C-1042")
+    outbox.drain()
+    Push.objects.filter(module="terminals").update(method="PUT", attempts=1)
+    assert tell().method == "PUT"
+    assert there(ptp)["customer_reference"] == "C-1042"

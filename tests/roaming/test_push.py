@@ -187,6 +187,19 @@ def test_what_was_given_up_is_said_once_when_the_platform_answers_again(platform
 
 
 @responses.activate
+def test_what_the_platform_keeps_answering_with_an_error_is_for_a_person_in_the_end(platform: RoamingPlatform) -> None:
+    responses.put(SESSION_URL, status=500, json={"status_code": 3000, "timestamp": "x"})
+    row = session_push(platform)
+    push.deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.needs_operator) == (PushState.PENDING, False)
+    Push.objects.update(give_up_at=timezone.now(), not_before=timezone.now())
+    push.deliver(row.pk)
+    (row,) = Push.objects.all()
+    assert (row.state, row.needs_operator) == (PushState.FAILED, True)
+
+
+@responses.activate
 def test_nothing_is_sent_to_a_platform_that_is_not_registered(platform: RoamingPlatform) -> None:
     row = session_push(platform)
     RoamingPlatform.objects.update(state=PlatformState.INVALIDATED)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from config.demo import data
 from config.demo.data import DemoData
@@ -10,6 +11,7 @@ from infrastructure import outbox
 from infrastructure.models import Location
 from roaming.choices import Module, PlatformState, PushState
 from roaming.models import Document, Push, RoamingPlatform
+from roaming.ocpi.types import format_datetime
 from roaming.services import documents, rendering, session_documents, watch
 from roaming.services.document_lists import current
 from tests.payments.factories import make_area, make_cdr, make_evse, make_operator, make_platform, make_session
@@ -116,9 +118,13 @@ def test_an_unfit_cdr_waits_until_it_can_be_rendered(db: None, monkeypatch: pyte
     assert (document.problem, document.is_deleted) == ("cdrs: unfit", True)
     assert not Push.objects.exists()
     monkeypatch.setattr(session_documents, "problem_of", lambda module, body: "")
+    corrected = timezone.now()
     session_documents.freeze_cdr(record.pk)
     document.refresh_from_db()
     assert (document.problem, document.is_deleted) == ("", False)
+    # A partner that has pulled meanwhile asks for what changed since.
+    assert document.last_updated >= corrected
+    assert document.body["last_updated"] == format_datetime(document.last_updated)
     assert Push.objects.filter(module=Module.CDRS, state=PushState.PENDING).count() == 1
 
 
