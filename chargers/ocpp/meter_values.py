@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -22,6 +22,8 @@ PHASES = (("L1", "L2", "L3"), ("L1-N", "L2-N", "L3-N"))
 # What the driver pays is measured where the car is; losses inside the charger are ours.
 OUTLET = "Outlet"
 LARGEST = Decimal(10) ** 10
+# As it is stored; a database need not take the many decimals that a charger can write.
+SMALLEST = Decimal("0.001")
 
 
 def read_instant(value: str | None) -> datetime:
@@ -90,6 +92,6 @@ def _number(sample: dict[str, Any], measurand: str) -> Decimal | None:
         return None
     try:
         number = Decimal(sample["value"].strip()) * factor
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond all exponents
         return None
-    return number if number.is_finite() and 0 <= number < LARGEST else None
+    return number.quantize(SMALLEST) if number.is_finite() and 0 <= number < LARGEST else None

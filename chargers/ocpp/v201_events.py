@@ -75,8 +75,15 @@ def _at_outlet(value: Json) -> list[Json]:
 
 def _sample(sample: Json) -> Json:
     unit = sample.get("unit_of_measure") or {}
-    number = Decimal(str(sample["value"])).scaleb(int(unit.get("multiplier", 0)))
     told: Json = {name: sample[name] for name in ("context", "measurand", "phase", "location") if name in sample}
     if "unit" in unit:
         told["unit"] = unit["unit"]
-    return told | {"value": str(number)}
+    return told | {"value": _scaled(sample["value"], int(unit.get("multiplier", 0)))}
+
+
+def _scaled(value: float, multiplier: int) -> str:
+    """`value` times ten to the power of `multiplier`; "", which is no amount, where no number can be so large."""
+    try:
+        return str(Decimal(str(value)).scaleb(multiplier))
+    except ArithmeticError:
+        return ""

@@ -57,11 +57,20 @@ def test_single_phases_between_phases_are_no_register():
         {"value": "NaN"},
         {"value": "-5"},
         {"value": "1e30"},
+        {"value": "1E999999", "unit": "kWh"},
+        {"value": "1E9999999999999999999"},
         {"value": "5", "unit": "varh"},
     ],
 )
 def test_what_is_no_register_gives_no_reading(sample):
     assert read(sample) == ()
+
+
+@pytest.mark.parametrize(("told", "kept"), [("1E-20000", "0.000"), ("0." + "6" * 9000, "0.667"), ("5.25", "5.250")])
+def test_more_decimals_than_are_stored_are_rounded(told, kept):
+    power = {"value": told, "measurand": "Power.Active.Import"}
+    (reading,) = read({"value": told}, power)
+    assert (str(reading.register_wh), str(reading.power_w)) == (kept, kept)
 
 
 def test_the_energy_of_an_interval_is_read_where_no_register_is_told():

@@ -16,7 +16,8 @@ AT = "2026-06-01T10:00:00Z"
         ([{"value": 5, "unit_of_measure": {"multiplier": 3}}], 5000),
         ([{"value": 5.5, "unit_of_measure": {"unit": "kWh", "multiplier": 1}}], 55000),
         ([{"value": 5000.5}], "5000.5"),
-        ([{"value": 1e-7}], "1e-7"),
+        ([{"value": 1e-7, "unit_of_measure": {"multiplier": 7}}], 1),
+        ([{"value": 1e-7}], 0),
         ([{"value": 1000, "phase": phase} for phase in ("L1", "L2", "L3")], 3000),
         ([{"value": 9000, "location": "Inlet"}, {"value": 5000, "location": "Outlet"}], 5000),
         ([{"value": 9000, "location": "Inlet"}], 9000),
@@ -26,6 +27,12 @@ AT = "2026-06-01T10:00:00Z"
 def test_registers_come_in_many_shapes(samples, wh):
     [reading] = read_readings([{"timestamp": AT, "sampled_value": samples}])
     assert reading.register_wh == Decimal(wh)
+
+
+@pytest.mark.parametrize("multiplier", [11, 10**6, 10**7, 10**30])
+def test_a_multiplier_beyond_all_bounds_makes_no_amount(multiplier):
+    sample = {"value": 5, "unit_of_measure": {"multiplier": multiplier}}
+    assert read_readings([{"timestamp": AT, "sampled_value": [sample]}]) == ()
 
 
 def test_power_comes_beside_the_register():
