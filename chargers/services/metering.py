@@ -120,10 +120,10 @@ def record_samples_of(told: Iterable[tuple[ChargingSession, Iterable[Reading]]],
     MeterSample.objects.bulk_create(samples, ignore_conflicts=True)
 
 
-def is_possible(session: ChargingSession, register_wh: Decimal, now: datetime) -> bool:
+def is_possible(session: ChargingSession, register_wh: Decimal, until: datetime) -> bool:
     """Whether a charger can have delivered so much since the session began."""
     began = begin_of(session)
-    seconds = max(Decimal(str((now - began.at).total_seconds())), ZERO)
+    seconds = max(Decimal(str((until - began.at).total_seconds())), ZERO)
     return register_wh - began.register_wh <= LARGEST_BATTERY_WH + LARGEST_POWER_W * seconds / HOUR
 
 
@@ -201,7 +201,7 @@ def _as_registers(session: ChargingSession, samples: list[Reading]) -> list[Read
     registers = [one for one in samples if not one.is_interval and session.is_meter_start_known]
     if any(began.at < one.at and (session.ended_at is None or one.at < session.ended_at) for one in registers):
         return registers
-    return _summed_up(began, _one_series([one for one in samples if one.is_interval and one.at > began.at]))
+    return _summed_up(session, _one_series([one for one in samples if one.is_interval and one.at > began.at]))
 
 
 def _one_series(intervals: list[Reading]) -> list[Reading]:
@@ -217,11 +217,18 @@ def _one_series(intervals: list[Reading]) -> list[Reading]:
     return list(by_time.values())
 
 
-def _summed_up(began: Reading, intervals: Iterable[Reading]) -> list[Reading]:
-    register, readings = began.register_wh, []
+def _summed_up(session: ChargingSession, intervals: Sequence[Reading]) -> list[Reading]:
+    """What can be true by itself cannot be any number of times: an interval that makes the sum impossible is left out.
+
+    The time of the interval decides, so that what was left out does not come back as the session goes on.
+    """
+    register, readings = begin_of(session).register_wh, []
     for one in intervals:
-        register += one.register_wh
-        readings.append(replace(one, register_wh=register, is_interval=False))
+        if is_possible(session, register + one.register_wh, one.at):
+            register += one.register_wh
+            readings.append(replace(one, register_wh=register, is_interval=False))
+    if left_out := len(intervals) - len(readings):
+        logger.warning("session %s: %d intervals are impossible beside the others", session, left_out)
     return readings
 
 
@@ -251,7 +258,7 @@ def _plausible(session: ChargingSession, samples: Iterable[Reading]) -> Iterable
     if session.ended_at is not None and session.meter_stop is not None:
         yield Reading(session.ended_at, session.meter_stop)
     else:
-        yield from _run_on(register, inside[before:])
+        yield from _run_on(session, register, inside[before:])
 
 
 def _count_after_reset(samples: Sequence[Reading], start_wh: Decimal) -> int:
@@ -265,15 +272,19 @@ def _count_after_reset(samples: Sequence[Reading], start_wh: Decimal) -> int:
     return after
 
 
-def _run_on(register_wh: Decimal, samples: Iterable[Reading]) -> Iterator[Reading]:
-    """What a meter counted after its reset, on top of what it had counted before; the step between is not billed."""
+def _run_on(session: ChargingSession, register_wh: Decimal, samples: Iterable[Reading]) -> Iterator[Reading]:
+    """What a meter counted after its reset, on top of what it had counted before; the step between is not billed.
+
+    Nor is what it cannot have counted: a register that falls to nothing and comes back has counted none of it.
+    """
     lowest = highest = None
     for one in samples:
         if lowest is None or highest is None:
             lowest = highest = one.register_wh
-        if one.register_wh >= highest:
+        counted = register_wh + one.register_wh - lowest
+        if one.register_wh >= highest and is_possible(session, counted, one.at):
             highest = one.register_wh
-            yield replace(one, register_wh=register_wh + highest - lowest)
+            yield replace(one, register_wh=counted)
 
 
 def price(measured: Measured, end: datetime, *, limit: Decimal | None) -> Priced:

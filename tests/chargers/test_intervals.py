@@ -78,6 +78,17 @@ def test_an_impossible_one_is_left_out(session: Any):
     assert reread(session).kwh == 1
 
 
+def test_a_sum_that_is_impossible_stops_where_it_is_possible(session: Any, caplog: Any):
+    tell(session, *((minute, 900_000) for minute in range(1, 11)))
+    tell(session, (15, 1000))
+    assert reread(session).kwh == 901
+    assert "9 intervals are impossible" in caplog.text
+    tell(session, (59, 1000))  # time that has gone by makes none of them true
+    assert reread(session).kwh == 902
+    end(session, timezone.now(), 0)
+    assert CDR.objects.get().total_energy == 902
+
+
 def test_a_register_at_the_end_is_the_truth(session: Any):
     tell(session, (15, 1000), (30, 2000))
     end(session, timezone.now(), 2900)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from chargers.models import CDR, ChargerConnection, ChargingSession, LateStop
+from chargers.models import CDR, ChargerConnection, ChargingSession, LateStop, MeterSample
 from chargers.services import completion, progress, sessions, settling
 from chargers.services.events import Reading, StatusChanged, TransactionEnded
 from chargers.services.status import record_status
@@ -211,6 +211,16 @@ def test_what_a_meter_counted_after_its_reset_is_billed_too(session):
     assert reread(session).kwh == Decimal("2.7")
     end(session, began + minutes(50), -METER_START + 1500)
     assert CDR.objects.get().total_energy == Decimal("3.5")
+
+
+def test_a_meter_that_falls_to_nothing_and_comes_back_has_not_counted_that(session):
+    ChargingSession.objects.update(meter_start=50_000_000)
+    MeterSample.objects.update(register_wh=50_002_000)
+    report(session, session.started_at + minutes(30), -METER_START)
+    report(session, session.started_at + minutes(40), 49_900_000)
+    assert reread(session).kwh == 2
+    end(session, session.started_at + minutes(50), 49_900_000)
+    assert CDR.objects.get().total_energy == 2
 
 
 def test_a_single_value_that_fell_is_forgotten(session):
