@@ -28,6 +28,7 @@ from chargers.services.events import (
     TransactionEnded,
     TransactionStarted,
 )
+from chargers.services.id_tokens import in_capitals
 
 Json = dict[str, Any]
 
@@ -71,7 +72,7 @@ class ChargePoint16(Requests16):
 
     @on(Action.authorize)
     async def on_authorize(self, id_tag: str, **rest: Any) -> Any:
-        tag = await database.run_patiently(authorize.authorize, self.charger_id, _tag(id_tag))
+        tag = await database.run_patiently(authorize.authorize, self.charger_id, in_capitals(id_tag))
         return call_result.Authorize(id_tag_info=_id_tag_info(tag))
 
     @on(Action.start_transaction)
@@ -80,7 +81,7 @@ class ChargePoint16(Requests16):
         if abs(meter_start) >= LARGEST:
             raise PropertyConstraintViolationError("meterStart is no register of a charger.")
         event = TransactionStarted(
-            connector_id, _tag(id_tag), Decimal(meter_start), read_instant(timestamp), reservation_id
+            connector_id, in_capitals(id_tag), Decimal(meter_start), read_instant(timestamp), reservation_id
         )
         answer = await OWN_STARTS.add((self.charger_id, event))
         if answer is None:
@@ -109,7 +110,7 @@ class ChargePoint16(Requests16):
         session = await STOPS.add((self.charger_id, event))
         if "id_tag" not in rest:
             return call_result.StopTransaction()
-        id_tag = _tag(rest["id_tag"])
+        id_tag = in_capitals(rest["id_tag"])
         tag = authorize.tag_of_owner(session, id_tag) if session else None
         if tag is None:
             tag = await database.run_patiently(authorize.authorize, self.charger_id, id_tag)
@@ -163,11 +164,6 @@ def _now() -> str:
 def _fault_info(told: Json) -> str:
     words = (told.get(name, "") for name in ("info", "vendor_id", "vendor_error_code"))
     return ", ".join(word for word in words if word)
-
-
-def _tag(id_tag: str) -> str:
-    """Id tags are case-insensitive (OCPP 1.6 CiString); ours are in capitals."""
-    return id_tag.upper()
 
 
 def _id_tag_info(tag: authorize.TagInfo) -> IdTagInfo:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chargers.ocpp.meter_values import read_instant, read_meter_values
 from chargers.services.events import Reading
+from chargers.services.id_tokens import in_capitals
 from chargers.services.transaction_events import ChargingState, EventKind, TransactionReported
 
 Json = dict[str, Any]
@@ -55,8 +56,7 @@ def _reason(kind: EventKind, trigger: str, info: Json) -> str:
 
 
 def read_token(token: Json) -> str:
-    """Id tokens are case-insensitive (identifierString); ours are in capitals."""
-    return str(token["id_token"]).upper()
+    return in_capitals(token["id_token"])
 
 
 def read_readings(meter_values: Iterable[Json]) -> tuple[Reading, ...]:

@@ -15,6 +15,14 @@ from infrastructure.models import Connector
 LONGEST_TAG_16 = 20
 
 
+def in_capitals(id_tag: str) -> str:
+    """Id tags are case-insensitive (OCPP 1.6 CiString, 2.0.1 identifierString); ours are in capitals.
+
+    A letter whose capital is two letters stays: a tag must not grow beyond what is kept of one.
+    """
+    return "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in id_tag)
+
+
 def permit_for(charger_id: int, id_tag: str, evse_number: int | None) -> Permit | None:
     """What a charger is told of a tag of its own operator; None for any other tag.
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from chargers.choices import IdTokenType, OcppVersion, TokenType
 from chargers.models import ChargerConnection, OutgoingCall, Reservation
-from chargers.services.id_tokens import LONGEST_TAG_16
+from chargers.services.id_tokens import LONGEST_TAG_16, in_capitals
 from chargers.services.ocpp_requests import ChargerOffline, InvalidRequest
 from chargers.services.outgoing import is_online
 from chargers.services.reserving import Outlet, ReserveRequest, request_reservation, take_back
@@ -54,7 +54,7 @@ def reserve(wanted: OwnReservation, expires_at: datetime) -> OutgoingCall:
             reserve_until=wanted.reserve_until,
             expires_at=expires_at,
             # As the reader tells it: handlers know tags in capitals.
-            id_tag=wanted.id_tag.upper(),
+            id_tag=in_capitals(wanted.id_tag),
             id_tag_type=wanted.id_tag_type,
             connector_type=wanted.connector_type,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chargers.models import ChargerConnection
+from chargers.models import ChargerConnection, ChargingSession
 from tests.chargers.charger_socket import ChargerSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,3 +57,12 @@ async def test_what_cannot_be_kept_of_a_text_is_left_out(identity: str):
     await charger.close()
     connection = await ChargerConnection.objects.aget()
     assert (connection.vendor, connection.model) == ("ab?", r"\u0000")
+
+
+async def test_what_runs_for_a_tag_that_would_grow_in_capitals_is_written_down(identity: str):
+    charger = await ChargerSocket(identity).open()
+    told = {"connectorId": 1, "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
+    answer = await charger.ask("StartTransaction", idTag="ß" * 19 + "a", **told)
+    await charger.close()
+    session = await ChargingSession.objects.aget()
+    assert (session.id_tag, session.pk) == ("ß" * 19 + "A", answer["transactionId"])

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from chargers.ocpp.v201_events import read_event, read_readings
+from chargers.ocpp.v201_events import read_event, read_readings, read_token
 
 AT = "2026-06-01T10:00:00Z"
 
@@ -84,3 +84,8 @@ def test_a_withdrawn_authorisation_ends_the_session_once_no_energy_flows(kind, t
 )
 def test_why_it_ended_is_said_in_the_words_of_our_services(stopped, reason):
     assert event("Ended", "EVDeparted", **stopped).reason == reason
+
+
+@pytest.mark.parametrize(("told", "kept"), [("04ab-c", "04AB-C"), ("ß" * 35 + "a", "ß" * 35 + "A")])
+def test_a_tag_is_in_capitals_and_no_longer_than_it_was_told(told, kept):
+    assert read_token({"id_token": told, "type": "ISO14443"}) == kept
