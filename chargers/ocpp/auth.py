@@ -52,6 +52,8 @@ class Credentials:
 
 def let_in(identity: str, scope: dict[str, Any]) -> int:
     """The charger's id. Raises Refused, and leaves a note of it for staff: see `services.pending`, `refusals`."""
+    if "\0" in identity:  # no database takes it, so that nobody can have it
+        raise Refused(UNKNOWN)
     shown = read_credentials(identity, scope)
     address = str((scope.get("client") or ("",))[0])
     network, proof = network_of(address), shown.password or shown.certificate_name

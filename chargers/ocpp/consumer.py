@@ -157,7 +157,7 @@ class OcppConsumer(AsyncWebsocketConsumer):
         except (OperationalError, InterfaceError) as error:
             # It keeps what it got no answer to, and brings it again.
             logger.error("charger %s: the database is away, it shall come again: %s", self.charger_id, error)
-            return await self.close(TRY_AGAIN_LATER)
+            return await self._leave(TRY_AGAIN_LATER)
         except Exception:  # whatever one frame does, the next ones must be heard
             logger.exception("charger %s: a frame failed: %.500s", self.charger_id, masked(frame))
         self._pace.answered()
@@ -200,7 +200,13 @@ class OcppConsumer(AsyncWebsocketConsumer):
 
     async def _close_soon(self) -> None:
         await asyncio.sleep(LAST_FRAMES)
-        await self.close()
+        await self._leave()
+
+    async def _leave(self, code: int | None = None) -> None:
+        try:
+            await self.close(code)
+        except Exception as error:
+            logger.info("charger %s had left before its socket was closed: %r", self.charger_id, error)
 
     # -- calls
 

@@ -51,7 +51,7 @@ class Malformed(Exception):
 def parse(text: str) -> Frame:
     """Raises Malformed."""
     try:
-        parts = json.loads(text, parse_constant=_nothing, parse_int=_whole)
+        parts = json.loads(text, parse_constant=_nothing, parse_int=_whole, parse_float=_fraction)
         if _ESCAPED.search(text):
             parts = _printable(parts)
     except (ValueError, RecursionError):
@@ -74,6 +74,12 @@ def _nothing(constant: str) -> None:
 def _whole(digits: str) -> int | float:
     """As a fraction where no column has room for it: the schema refuses that."""
     return int(digits) if len(digits) <= MOST_DIGITS else float("inf")
+
+
+def _fraction(digits: str) -> int | float:
+    """1.0 is a whole number (JSON schema since draft 6, of which those of OCPP 2.0.1 are)."""
+    number = float(digits)
+    return int(number) if number.is_integer() and abs(number) < 10**MOST_DIGITS else number
 
 
 def _printable(value: Any) -> Any:

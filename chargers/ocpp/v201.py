@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from ocpp.exceptions import PropertyConstraintViolationError
 from ocpp.routing import on
 from ocpp.v201 import call_result
 from ocpp.v201.datatypes import IdTokenInfoType, IdTokenType
@@ -99,6 +100,8 @@ class ChargePoint201(Requests201):
 
     @on(Action.transaction_event)
     async def on_transaction_event(self, **payload: Any) -> Any:
+        if payload["seq_no"] < 0:
+            raise PropertyConstraintViolationError("seqNo begins with 0.")
         event = read_event(payload)
         answer = await database.run(transactions.continue_session, self.charger_id, event)
         if answer is None:

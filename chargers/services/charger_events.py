@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from chargers.choices import ChargerEventKind
 from chargers.models import ChargerEvent
+from chargers.services.numbers import is_number
 from infrastructure.batches import delete_in_batches
 
 # Of a text of the charger: a certificate signing request has 5,500 characters at most (security whitepaper, 6.16).
@@ -24,13 +25,13 @@ def record_event(
     severity: int | None = None,
     at: datetime | None = None,
 ) -> ChargerEvent:
-    """`at` is by the charger's clock; None: now."""
+    """`at` is by the charger's clock; None: now. An EVSE that cannot be is left out."""
     return ChargerEvent.objects.create(
         charger_id=charger_id,
         kind=kind,
         name=name[:60],
         info=info[:LONGEST_INFO].replace("\0", ""),
-        evse_number=evse_number,
+        evse_number=evse_number if evse_number is not None and is_number(evse_number) else None,
         request_id=request_id,
         severity=severity,
         at=at or timezone.now(),

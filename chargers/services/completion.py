@@ -16,6 +16,8 @@ from infrastructure import outbox
 
 logger = logging.getLogger(__name__)
 
+ZERO = Decimal(0)
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -70,7 +72,8 @@ def _price(measured: metering.Measured) -> metering.Priced:
 def last_register(session: ChargingSession, at: datetime, meter_stop: Decimal | None) -> Decimal:
     """The register told at the end counts, unless it cannot be true: then what was measured on the way does.
 
-    Below the start, the meter was reset: what it counted since its first value after that comes on top. None, or no
+    Below the start, or below what was counted until the meter fell below the start: it was reset. What it counted
+    since its first value after that comes on top. None, or no
     more than at the start from a charger that told the energy of intervals: they count.
     """
     began = metering.begin_of(session)
@@ -79,10 +82,16 @@ def last_register(session: ChargingSession, at: datetime, meter_stop: Decimal | 
     if not metering.is_possible(session, meter_stop, timezone.now()):
         logger.warning("session %s ended with an impossible register of %s Wh", session, meter_stop)
         return metering.measure(session).last.register_wh
-    if meter_stop < began.register_wh:
-        logger.warning("session %s ended with a register below its start", session)
-        return metering.measure(session, Reading(at, meter_stop)).last.register_wh
+    stop = Reading(at, meter_stop)
+    # Looks closer only where less is told than was counted.
+    if _is_less(session, meter_stop - began.register_wh) and metering.is_after_reset(session, stop):
+        logger.warning("session %s ended with the register of a meter that was reset", session)
+        return metering.measure(session, stop).last.register_wh
     return meter_stop
+
+
+def _is_less(session: ChargingSession, energy_wh: Decimal) -> bool:
+    return energy_wh < max(session.kwh, ZERO) * metering.WATT_HOURS_PER_KWH
 
 
 def _is_no_register(session: ChargingSession, meter_stop: Decimal, start_wh: Decimal) -> bool:

@@ -14,6 +14,8 @@ from chargers.services.variables import VariableName, read_name
 
 Json = dict[str, Any]
 
+# OCPP 2.0.1 has no severity beyond these.
+DANGER, DEBUG = 0, 9
 # A charger that is set back to its factory's monitors tells which those are only when asked.
 OWN_BASES = ("FactoryDefault", "HardWiredOnly")
 
@@ -31,7 +33,8 @@ class Monitor:
 
 def record_monitors(charger_id: int, monitors: Iterable[Monitor]) -> None:
     for one in monitors:
-        told = {"name": _text_of(one.name), "type": one.type[:20], "severity": one.severity, "told_at": timezone.now()}
+        severity = min(max(one.severity, DANGER), DEBUG)
+        told = {"name": _text_of(one.name), "type": one.type[:20], "severity": severity, "told_at": timezone.now()}
         if one.value is not None:
             told["value"] = one.value
         ChargerMonitor.objects.update_or_create(charger_id=charger_id, monitor_id=one.id, defaults=told)

@@ -261,15 +261,29 @@ def _plausible(session: ChargingSession, samples: Iterable[Reading]) -> Iterable
         yield from _run_on(session, register, inside[before:])
 
 
-def _count_after_reset(samples: Sequence[Reading], start_wh: Decimal) -> int:
-    """How many of the last values lie below the start: the register was reset, or it rolled over.
+def is_after_reset(session: ChargingSession, stop: Reading) -> bool:
+    """Whether the register at the stop counts from a reset in the session."""
+    began = begin_of(session)
+    inside = [one for one in [*stored_readings(session), stop] if one.at >= began.at]
+    return _count_after_reset(inside, began.register_wh) > 0
 
-    A single value that fell is forgotten as soon as a higher one follows.
+
+def _count_after_reset(samples: Sequence[Reading], start_wh: Decimal) -> int:
+    """How many of the last values were counted after the register was reset, or rolled over: it fell below the start.
+
+    A value that fell is forgotten when one above the start follows, unless the meter has counted below the start and
+    has not come back to what it had counted before.
     """
-    after = 0
-    while after < len(samples) and samples[-1 - after].register_wh < start_wh:
-        after += 1
-    return after
+    fallen = [number for number, one in enumerate(samples) if one.register_wh < start_wh]
+    if not fallen:
+        return 0
+    first = last = fallen[-1]
+    while first and samples[first - 1].register_wh < start_wh:
+        first -= 1
+    has_counted = samples[first].register_wh < samples[last].register_wh
+    before = max((one.register_wh for one in samples[:first]), default=start_wh)
+    is_reset = last == len(samples) - 1 or (has_counted and samples[-1].register_wh < before)
+    return len(samples) - first if is_reset else 0
 
 
 def _run_on(session: ChargingSession, register_wh: Decimal, samples: Iterable[Reading]) -> Iterator[Reading]:

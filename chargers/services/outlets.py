@@ -6,6 +6,7 @@ from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, ConnectorStatus
 from chargers.services import status as status_service
 from chargers.services.events import StatusChanged
+from chargers.services.numbers import is_number
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE
 from infrastructure.services.status import set_evse_status
@@ -17,9 +18,10 @@ IN_USE = (EVSEStatus.CHARGING, EVSEStatus.BLOCKED)
 
 
 def record_connector_status(charger_id: int, connector_number: int, event: StatusChanged) -> None:
-    """`event.status` is a ConnectorStatusEnumType. EVSEs that are not configured and unknown words are passed over."""
+    """`event.status` is a ConnectorStatusEnumType. EVSEs that are not configured, numbers that no connector has
+    and unknown words are passed over."""
     evse = EVSE.objects.filter(charger_id=charger_id, number=event.evse_number).first()
-    if evse is None or event.status not in PRECEDENCE:
+    if evse is None or event.status not in PRECEDENCE or not is_number(connector_number):
         return
     with transaction.atomic():
         ConnectorStatus.objects.update_or_create(evse=evse, number=connector_number, defaults={"status": event.status})

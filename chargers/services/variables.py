@@ -9,6 +9,7 @@ from django.utils import timezone
 from chargers.choices import CallAction, CallResult
 from chargers.models import ChargerVariable, OutgoingCall
 from chargers.services.masking import HIDDEN, SECRET_NAMES
+from chargers.services.numbers import is_number
 
 Json = dict[str, Any]
 
@@ -45,10 +46,14 @@ class VariableValue:
 
 
 def record_variables(charger_id: int, values: Iterable[VariableValue]) -> None:
-    """Writes what the charger told; later values of one name win."""
-    by_name = {value.name: value for value in values}
+    """Writes what the charger told; later values of one name win. EVSEs and connectors that cannot be are left out."""
+    by_name = {value.name: value for value in values if _is_of_somewhere(value.name)}
     for name, value in by_name.items():
         ChargerVariable.objects.update_or_create(charger_id=charger_id, **_columns(name), defaults=_told(name, value))
+
+
+def _is_of_somewhere(name: VariableName) -> bool:
+    return is_number(name.evse_number) and is_number(name.connector_number)
 
 
 def _columns(name: VariableName) -> Json:

@@ -229,6 +229,27 @@ def test_a_single_value_that_fell_is_forgotten(session):
     assert reread(session).kwh == 3
 
 
+def test_a_reset_meter_that_counts_beyond_the_start_again_is_billed_whole(session):
+    began = session.started_at
+    report(session, began + minutes(25), 20_000)
+    report(session, began + minutes(30), -METER_START)
+    report(session, began + minutes(35), -METER_START + 700)
+    report(session, began + minutes(40), 900)
+    assert reread(session).kwh == Decimal(METER_START + 20_900) / 1000
+    end(session, began + minutes(50), 2000)
+    assert CDR.objects.get().total_energy == Decimal(METER_START + 22_000) / 1000
+
+
+@pytest.mark.parametrize("values", [[-METER_START], [-METER_START, -METER_START]])
+def test_a_meter_that_says_nothing_for_a_moment_was_not_reset(session, values):
+    began = session.started_at
+    report(session, began + minutes(25), 3040)
+    for number, value in enumerate(values):
+        report(session, began + minutes(30 + number), value)
+    end(session, began + minutes(50), 3000)
+    assert CDR.objects.get().total_energy == 3
+
+
 def test_a_register_that_no_charger_can_reach_is_left_out(session):
     report(session, session.started_at + minutes(30), 4_294_967_295)
     assert reread(session).kwh == 2

@@ -1,6 +1,7 @@
 """The consumer and the OCPP 1.6 handlers with real frames, on a real channel layer and database."""
 
 import asyncio
+import gc
 import json
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 from django.utils import timezone
 
-from chargers.models import CDR, ChargerConnection, ChargingSession, MeterSample, OutgoingCall
+from chargers.models import CDR, ChargerConnection, ChargingSession, MeterSample, OutgoingCall, PendingCharger
 from chargers.ocpp import auth, consumer, database
 from chargers.services import calls, commands, lifecycle, progress
 from infrastructure.models import EVSE
@@ -101,6 +102,13 @@ async def test_a_charger_without_a_password_of_its_own_is_refused(identity):
 async def test_an_unknown_identity_is_not_found():
     begin, _ = await ChargerSocket("NOBODY").refused()
     assert begin["status"] == 404
+
+
+async def test_an_identity_that_no_database_takes_is_unknown(identity, settings):
+    settings.PENDING_CHARGERS = True
+    begin, _ = await ChargerSocket(identity, url_identity=f"{identity}%00").refused()
+    assert begin["status"] == 404
+    assert not await PendingCharger.objects.aexists()
 
 
 async def test_a_server_without_http_answers_closes(identity):
@@ -259,6 +267,24 @@ async def test_the_newer_socket_wins(connector, identity):
     await request_start(connector)
     assert (await newer.frame())[2] == "RemoteStartTransaction"
     await newer.close()
+
+
+async def test_an_older_socket_that_is_gone_before_it_is_closed_is_no_error(identity, monkeypatch):
+    async def gone(self, code=None):
+        raise RuntimeError("the socket is gone")
+
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    older = await ChargerSocket(identity).open()
+    with monkeypatch.context() as patch:
+        patch.setattr(consumer.OcppConsumer, "close", gone)
+        newer = await ChargerSocket(identity).open()
+        await older.ask("Heartbeat")
+        await newer.ask("Heartbeat")
+    await older.close()
+    await newer.close()
+    gc.collect()  # only then a task tells of an exception that nobody has taken
+    assert not told
 
 
 async def test_frames_that_the_older_socket_brought_are_not_lost(connector, identity, monkeypatch):

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NUMBERS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400, "9" * 5000, "999999999999", "1e-400", "-1")
 TEXTS = (r'"\u0000"', r'"a\u0000b"', r'"\ud800"', r'"<b onclick=x>"', r'"\u202e\u2066"', '"=1+1"')
 AT = '"timestamp":"2026-01-01T00:00:00Z"'
+PLACES = ("0", "-5", "40000", "10000000000", "-10000000000", "99999999999999999")
 
 
 def payloads() -> Iterator[tuple[str, str]]:
@@ -30,6 +31,9 @@ def payloads() -> Iterator[tuple[str, str]]:
         yield "StartTransaction", f'{{"connectorId":1,"idTag":"TAG","meterStart":{number},{AT}}}'
         yield "StopTransaction", f'{{"transactionId":{number},"meterStop":{number},{AT}}}'
         yield "StatusNotification", f'{{"connectorId":{number},"errorCode":"NoError","status":"Available"}}'
+    for place in PLACES:
+        yield "StatusNotification", f'{{"connectorId":{place},"errorCode":"GroundFailure","status":"Faulted"}}'
+        yield "StartTransaction", f'{{"connectorId":{place},"idTag":"TAG","meterStart":1,{AT}}}'
     for value in (*TEXTS, *NUMBERS, *map(json.dumps, NUMBERS)):
         yield "MeterValues", f'{{"connectorId":1,"meterValue":[{{{AT},"sampledValue":[{{"value":{value}}}]}}]}}'
 
@@ -45,6 +49,15 @@ async def test_each_is_answered_and_none_fails(identity: str, caplog: Any):
         assert unique_id == "1" and (kind == 3 or told[0] != "InternalError"), (action, payload[:200], told)
         failures = [record.getMessage()[:300] for record in caplog.records if record.levelno >= logging.ERROR]
         assert not failures, (action, payload[:200], failures)
+    await charger.close()
+
+
+async def test_a_whole_number_may_be_written_as_a_fraction(identity: str):
+    charger = await ChargerSocket(identity).open()
+    await charger.send('[2,"1","StatusNotification",{"connectorId":1.0,"errorCode":"NoError","status":"Available"}]')
+    assert (await charger.frame())[:2] == [3, "1"]
+    await charger.send('[2,"2","StatusNotification",{"connectorId":1.5,"errorCode":"NoError","status":"Available"}]')
+    assert (await charger.frame())[:3] == [4, "2", "TypeConstraintViolation"]
     await charger.close()
 
 
