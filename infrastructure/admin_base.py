@@ -193,7 +193,7 @@ class HistoryMixin:
             raise Http404
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
-        rows = audit.trail_of(obj, self.inlines)
+        rows = audit.trail_of(obj, self.inlines, request.user)
         page = Paginator(rows, audit_page.PER_PAGE).get_page(request.GET.get("page"))
         context = {
             **self.admin_site.each_context(request),

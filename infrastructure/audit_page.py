@@ -99,7 +99,7 @@ def _asked(request: HttpRequest) -> Any:
     if not request.user.has_perm("infrastructure.view_act"):
         raise PermissionDenied
     form = AuditForm(request)
-    return audit.trail(request.user, **form.wanted()) if form.is_valid() else None
+    return audit.trail(request, **form.wanted()) if form.is_valid() else None
 
 
 def shown(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.apps import apps
+from django.contrib import admin
 from django.db.models import CharField, F, JSONField, Model, Q, QuerySet, Value
 from django.db.models.functions import Cast
 from django.forms.models import _get_foreign_key
+from django.http import HttpRequest
+from django.utils import translation
 
 from infrastructure import access
 from infrastructure.models import Act
@@ -52,23 +55,25 @@ def histories() -> dict[str, type[Model]]:
     return {model._meta.label_lower: model.history.model for model in models}  # type: ignore[attr-defined]
 
 
-def trail(user: access.User, *, label: str = "", **wanted: Any) -> QuerySet[Any, tuple[Any, ...]]:
-    """What of the rows of `user` was done, newest first, as tuples of Line. `wanted`: actor, start, end (exclusive)."""
-    parts = [
-        _filtered(_of_history(name, table, user), **wanted)
-        for name, table in histories().items()
-        if label in ("", name) and _may_see(name, user)
-    ]
-    acts = _of_acts(user)
-    return _union([_filtered(acts.filter(model=label) if label else acts, **wanted), *parts])
+def trail(request: HttpRequest, *, label: str = "", **wanted: Any) -> QuerySet[Any, tuple[Any, ...]]:
+    """What was done to the rows that who asks may see, newest first, as tuples of Line.
+
+    `wanted`: actor, start, end (exclusive).
+    """
+    parts = [_of_history(name, table, request) for name, table in histories().items() if label in ("", name)]
+    acts = _of_acts(request)
+    return _union([_filtered(part, **wanted) for part in (acts.filter(model=label) if label else acts, *parts)])
 
 
-def trail_of(obj: Model, inlines: Iterable[Any] = ()) -> QuerySet[Any, tuple[Any, ...]]:
-    """What was done to one row and to those that are edited on its page."""
+def trail_of(obj: Model, inlines: Iterable[Any], user: access.User) -> QuerySet[Any, tuple[Any, ...]]:
+    """What was done to one row, which `user` may see, and to those that are edited on its page."""
     tables, label = histories(), obj._meta.label_lower
-    parts = [_columns(Act.objects.filter(model=label, object_id=str(obj.pk)), _ACT)]
+    is_theirs = not _may_be_shared(type(obj)) or access.wholly(_rows(label).filter(pk=obj.pk), user).exists()
+    acts = _columns(Act.objects.filter(model=label, object_id=str(obj.pk)), _ACT)
+    parts = [acts if is_theirs else acts.none()]
     if label in tables:
-        parts.append(_columns(tables[label]._default_manager.filter(**{obj._meta.pk.attname: obj.pk}), _row(label)))
+        rows = tables[label]._default_manager.filter(**{obj._meta.pk.attname: obj.pk})
+        parts.append(_columns(rows if is_theirs else rows.filter(_of_fields(type(obj))), _row(label)))
     for inline in inlines:
         name = inline.model._meta.label_lower
         if name in tables:
@@ -77,29 +82,63 @@ def trail_of(obj: Model, inlines: Iterable[Any] = ()) -> QuerySet[Any, tuple[Any
     return _union(parts)
 
 
-def _may_see(label: str, user: access.User) -> bool:
-    """Users and groups are of the installation: superusers only."""
-    return bool(getattr(user, "is_superuser", False)) or not label.startswith("auth.")
-
-
-def _of_history(label: str, table: type[Model], user: access.User) -> QuerySet[Any]:
-    model = apps.get_model(label)
-    rows = _columns(table._default_manager.all(), _row(label))
-    if getattr(user, "is_superuser", False):
+def _of_history(label: str, table: type[Model], request: HttpRequest) -> QuerySet[Any]:
+    model, rows = apps.get_model(label), _columns(table._default_manager.all(), _row(label))
+    if _sees_all(request):
         return rows
-    return rows.filter(**{f"{model._meta.pk.attname}__in": access.scope(model._base_manager.all(), user).values("pk")})
+    pk = f"{model._meta.pk.attname}__in"
+    seen = _seen(model, request)
+    rows = rows.filter(**{pk: seen.values("pk")})
+    if _may_be_shared(model):
+        rows = rows.filter(_of_fields(model) | Q(**{pk: access.wholly(_rows(label), request.user).values("pk")}))
+    return rows
 
 
-def _of_acts(user: access.User) -> QuerySet[Any]:
+def _of_acts(request: HttpRequest) -> QuerySet[Any]:
     acts = _columns(Act.objects.all(), _ACT)
-    if getattr(user, "is_superuser", False):
+    if _sees_all(request):
         return acts
     theirs = Q(pk=None)
     for label in Act.objects.order_by().values_list("model", flat=True).distinct():
-        if _may_see(label, user):
-            rows = access.scope(apps.get_model(label)._base_manager.all(), user)
-            theirs |= Q(model=label, object_id__in=rows.values_list(Cast("pk", CharField()), flat=True))
+        model = apps.get_model(label)
+        rows = _seen(model, request)
+        if _may_be_shared(model):
+            rows = access.wholly(rows, request.user)
+        theirs |= Q(model=label, object_id__in=rows.values_list(Cast("pk", CharField()), flat=True))
     return acts.filter(theirs)
+
+
+def _sees_all(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
+def _seen(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+    """The rows that the page of the model shows, which may be fewer than those of the operators; where it has no
+    page of its own, those of the operators."""
+    page = admin.site._registry.get(model)
+    if page is not None:
+        rows = page.get_queryset(request).order_by()
+        return rows if page.has_view_permission(request) else rows.none()
+    rows = access.scope(model._base_manager.all(), request.user)
+    return rows if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}") else rows.none()
+
+
+def _rows(label: str) -> QuerySet[Any]:
+    rows: QuerySet[Any] = apps.get_model(label)._base_manager.all()
+    return rows
+
+
+def _may_be_shared(model: type[Model]) -> bool:
+    """Who of several operators looks at a row sees its fields. The lists on it name what is others', and buttons are
+    for whom all of it belongs to: so is what was done to them."""
+    return bool(model._meta.many_to_many)
+
+
+def _of_fields(model: type[Model]) -> Q:
+    """Copies that tell of columns: a change of a list is a copy of its own."""
+    with translation.override("en"):
+        names = [str(field.verbose_name) for field in model._meta.concrete_fields]
+    return Q(changes__0__0__in=names)
 
 
 _ACT: Mapping[str, Any] = {

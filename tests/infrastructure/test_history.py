@@ -3,10 +3,11 @@
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chargers.models import IdToken
+from chargers.models import ApiToken, IdToken
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import Act
 from infrastructure.services import audit, masterdata, status
@@ -19,7 +20,8 @@ from tests.infrastructure.factories import (
     make_superuser,
 )
 from tests.infrastructure.test_admin import submit, url
-from tests.roaming.factories import PlatformFactory
+from tests.roaming.factories import PlatformFactory, ProfileFactory
+from tests.tariffs.factories import SettingsFactory, TariffFactory
 
 pytestmark = pytest.mark.django_db
 SECRET_WORDS = ("password", "hash", "encrypted", "secret", "key_start")
@@ -39,8 +41,9 @@ def with_role(role, operator):
 
 
 def lines(obj=None):
-    user = User.objects.get(is_superuser=True)
-    found = audit.trail(user) if obj is None else audit.trail_of(obj)
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(is_superuser=True)
+    found = audit.trail(request) if obj is None else audit.trail_of(obj, (), request.user)
     return [audit.Line(*row) for row in found]
 
 
@@ -186,6 +189,47 @@ def test_administrators_read_of_their_operators_only(client, root):
     client.force_login(staff)
     page = client.get(reverse("admin:infrastructure_act_changelist"))
     assert [one["line"].object_id for one in page.context["lines"]] == [str(mine.pk)]
+
+
+def trail_as(client, user):
+    client.force_login(user)
+    return client.get(reverse("admin:infrastructure_act_changelist")).context["lines"]
+
+
+def history_as(client, user, obj):
+    client.force_login(user)
+    return client.get(url(obj).replace("/change/", "/history/")).context["lines"]
+
+
+def test_of_what_operators_share_each_reads_the_fields_and_all_together_the_lists_and_buttons(client, root):
+    ours, theirs = OperatorFactory(), OperatorFactory()
+    profiles = [ProfileFactory(name=name, operators=[one]) for name, one in (("Ours", ours), ("Theirs", theirs))]
+    platform = PlatformFactory(url="", profiles=profiles[:1])
+    submit(root, url(platform), profiles=[one.pk for one in profiles], country="AUT")
+    root.post(url(platform).replace("/change/", "/invalidate/"))
+    partial, whole = make_staff("partial", ours), make_staff("whole", ours, theirs)
+    for found in (trail_as(client, partial), history_as(client, partial, platform)):
+        assert [one["changes"] for one in found] == [[("country", "NLD", "AUT")]]
+    for found in (trail_as(client, whole), history_as(client, whole, platform)):
+        assert len(found) == 3 and "Theirs" in str(found)
+
+
+def test_of_a_key_to_several_operators_only_who_works_for_all_reads(client, root):
+    ours, theirs = OperatorFactory(), OperatorFactory()
+    token = ApiToken.objects.create(name="Fleet", scopes=[])
+    token.operators.set([ours, theirs])
+    submit(root, url(token), name="Fleet 2", operators=[ours.pk, theirs.pk])
+    assert len(trail_as(client, make_staff("partial", ours))) == 0
+    assert len(trail_as(client, make_staff("whole", ours, theirs))) == 1
+
+
+def test_settings_are_read_of_where_their_page_shows_them(client, root):
+    mine, other, tariff = OperatorFactory(), OperatorFactory(), TariffFactory()
+    for operator in (mine, other):
+        submit(root, url(SettingsFactory(operator=operator)), tariffs=[tariff.pk])
+    submit(root, url(SettingsFactory(site=mine.site)), tariffs=[tariff.pk])
+    (line,) = trail_as(client, make_staff("ada", mine))
+    assert mine.name in line["line"].object_text
 
 
 @pytest.mark.parametrize("role", ["Viewer", "Dispatcher", "Tariff manager", "Finance"])

@@ -8,8 +8,11 @@ from django.db import models
 from django.utils import timezone
 
 from infrastructure.models import Operator, Site
+from tariffs.models import SessionSettings
 
 MARKS = {"A": "Antilope", "B": "Bluebird"}
+# Whose pages lead to the operator, though `operator_path` does not.
+LEADS: dict[Any, str] = {SessionSettings: "operator"}
 # Where any text would be none.
 PRICE = {"type": "ENERGY", "price": 0.4, "vat": 20, "step_size": 1}
 PLAIN: dict[str, Any] = {
@@ -20,6 +23,10 @@ PLAIN: dict[str, Any] = {
     "vat_totals": [],
     "body": {"id": "T", "currency": "EUR", "type": "AD_HOC_PAYMENT", "elements": [{"price_components": [PRICE]}]},
 }
+
+
+def path_of(model: Any) -> str:
+    return getattr(model, "operator_path", None) or LEADS.get(model, "")
 
 
 class Rows:
@@ -37,7 +44,7 @@ class Rows:
         return made if made is not None else self._make(letter, model)
 
     def _make(self, letter: str, model: type[models.Model]) -> Any:
-        first = (getattr(model, "operator_path", None) or "").split("__")[0]
+        first = path_of(model).split("__")[0]
         values = {}
         for field in model._meta.concrete_fields:
             is_needed = not (field.has_default() or field.null or field.blank or field.generated)

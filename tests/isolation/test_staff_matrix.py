@@ -11,19 +11,22 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import RequestFactory
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
 from config.desk.search import search
 from config.roles import ROLES
-from infrastructure.models import Charger, Operator, OperatorMembership
+from infrastructure import acts
+from infrastructure.models import Charger, Operator, OperatorMembership, OutboxEvent
+from infrastructure.services import audit
 from tests.infrastructure.factories import make_staff
 from tests.isolation.matrix import DOCS
-from tests.isolation.staff_rows import MARKS, Rows
+from tests.isolation.staff_rows import MARKS, Rows, path_of
 
 pytestmark = pytest.mark.django_db
 BEGIN, END = "<!-- staff matrix: begin -->", "<!-- staff matrix: end -->"
 VERBS = ("view", "add", "change", "delete")
 MODELS = [model for model in admin.site._registry if model._meta.model_name != "site"]
-OWNED = [model for model in MODELS if getattr(model, "operator_path", None)]
+OWNED = [model for model in MODELS if path_of(model)]
 SEARCH = "admin:search"
 PAGES = [
     "admin:index",
@@ -92,9 +95,7 @@ def check_lists_and_forms(rows: Rows, ada: Any, client: Any, model: Any) -> None
     mine, others = rows.of("A", model), rows.of("B", model)
     answer = client.get(reverse(f"{name_of(model)}_changelist"), {"all": ""})
     page = admin.site._registry[model]
-    request = RequestFactory().get("/")
-    request.user = ada
-    seen = set(page.get_queryset(request).values_list("pk", flat=True))
+    seen = set(page.get_queryset(request_by(ada)).values_list("pk", flat=True))
     assert mine.pk in seen and others.pk not in seen, model
     assert answer.status_code in (200, 302) and has_nothing_of_b(answer), model
     for address in (reverse(f"{name_of(model)}_change", args=[mine.pk]), f"{reverse(f'{name_of(model)}_add')}"):
@@ -138,20 +139,43 @@ def test_no_page_that_spans_the_apps_shows_anything_of_b(rows: Rows, ada: Any, c
 
 
 def test_the_search_finds_as_and_not_bs(rows: Rows, ada: Any) -> None:
-    request = RequestFactory().get("/")
-    request.user = ada
+    request = request_by(ada)
     found = {letter: [str(one.link) for one in search(request, f"{mark}{letter}")] for letter, mark in MARKS.items()}
     assert reverse("admin:infrastructure_charger_change", args=[rows.of("A", Charger).pk]) in found["A"]
     assert found["B"] == []
+
+
+def test_the_audit_trail_tells_of_as_rows_and_of_no_others(rows: Rows, ada: Any, client: Any) -> None:
+    for letter in MARKS:
+        for model in OWNED:
+            tell_of(rows.of(letter, model))
+    event = OutboxEvent.objects.create(topic="evse", object_id=1)
+    acts.note(event, "root", "Try now", "")
+    told = {(line.label, line.object_id) for line in (audit.Line(*row) for row in audit.trail(request_by(ada)))}
+    assert told == {(model._meta.label_lower, str(rows.of("A", model).pk)) for model in OWNED}
+
+
+def tell_of(row: Any) -> None:
+    """As if somebody had pressed a button of each row, and changed those that have a history."""
+    acts.note(row, "root", "Press", "")
+    if hasattr(row, "history"):
+        fields = {field.attname: getattr(row, field.attname) for field in row.history.model.tracked_fields}
+        row.history.model.objects.create(
+            **fields, history_date=timezone.now(), history_type="+", object_text=str(row), changes=[["name", "", "x"]]
+        )
+
+
+def request_by(user: Any) -> Any:
+    request = RequestFactory().get("/")
+    request.user = user
+    return request
 
 
 def request_of(role: str, operator: Any) -> Any:
     user = get_user_model().objects.create_user(role, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     OperatorMembership.objects.create(user=user, operator=operator)
-    request = RequestFactory().get("/")
-    request.user = user
-    return request
+    return request_by(user)
 
 
 def rights(page: Any, request: Any) -> str:
