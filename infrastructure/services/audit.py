@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import CharField, F, JSONField, Model, Q, QuerySet, Value
+from django.db.models import CharField, Exists, F, JSONField, Model, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
@@ -87,11 +87,20 @@ def _of_history(label: str, table: type[Model], request: HttpRequest) -> QuerySe
     if _sees_all(request):
         return rows
     pk = f"{model._meta.pk.attname}__in"
-    seen = _seen(model, request)
-    rows = rows.filter(**{pk: seen.values("pk")})
+    rows = rows.filter(Q(**{pk: _seen(model, request).values("pk")}) | _of_deleted(model, request))
     if _may_be_shared(model):
         rows = rows.filter(_of_fields(model) | Q(**{pk: access.wholly(_rows(label), request.user).values("pk")}))
     return rows
+
+
+def _of_deleted(model: type[Model], request: HttpRequest) -> Q:
+    """Copies of rows that are gone, as far as the copied key to what they belonged to leads to an operator."""
+    path = getattr(model, "operator_path", None) or ""
+    key = next((field for field in model._meta.concrete_fields if field.name == path.split("__")[0]), None)
+    if key is None or not _may_view(model, request):
+        return Q(pk__in=[])
+    exists = model._base_manager.filter(pk=OuterRef(model._meta.pk.attname))
+    return ~Exists(exists) & Q(**{f"{path}__in": access.operators_of(request.user)})
 
 
 def _of_acts(request: HttpRequest) -> QuerySet[Any]:
@@ -120,7 +129,11 @@ def _seen(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
         rows = page.get_queryset(request).order_by()
         return rows if page.has_view_permission(request) else rows.none()
     rows = access.scope(model._base_manager.all(), request.user)
-    return rows if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}") else rows.none()
+    return rows if _may_view(model, request) else rows.none()
+
+
+def _may_view(model: type[Model], request: HttpRequest) -> bool:
+    return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
 
 
 def _rows(label: str) -> QuerySet[Any]:

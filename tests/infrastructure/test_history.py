@@ -9,10 +9,11 @@ from django.urls import reverse
 
 from chargers.models import ApiToken, IdToken
 from infrastructure.choices import EVSEStatus
-from infrastructure.models import Act
+from infrastructure.models import Act, Charger
 from infrastructure.services import audit, masterdata, status
 from tests.api.caller import make_caller
 from tests.infrastructure.factories import (
+    ChargerFactory,
     ConnectorFactory,
     LocationFactory,
     OperatorFactory,
@@ -230,6 +231,19 @@ def test_settings_are_read_of_where_their_page_shows_them(client, root):
     submit(root, url(SettingsFactory(site=mine.site)), tariffs=[tariff.pk])
     (line,) = trail_as(client, make_staff("ada", mine))
     assert mine.name in line["line"].object_text
+
+
+def test_what_is_deleted_is_still_read_by_who_works_for_its_operator(client, root):
+    mine, other = OperatorFactory(), OperatorFactory()
+    for operator in (mine, other):
+        charger = ChargerFactory(location__operator=operator)
+        submit(root, url(charger), name="Renamed")
+        root.post(url(charger, "delete"), {"post": "yes"})
+        assert not type(charger).objects.filter(pk=charger.pk).exists()
+    found = trail_as(client, make_staff("ada", mine))
+    ours = mine.locations.get()
+    assert [one["line"].kind for one in found] == ["-", "~"]
+    assert {one["line"].object_id for one in found} == {str(row.id) for row in Charger.history.filter(location=ours)}
 
 
 @pytest.mark.parametrize("role", ["Viewer", "Dispatcher", "Tariff manager", "Finance"])
