@@ -313,7 +313,7 @@ def price(measured: Measured, end: datetime, *, limit: Decimal | None) -> Priced
     periods = split_session(
         tariff, registers, measured.parking, start, end, session.time_zone, reserved_from=reserved_from
     )
-    cost = price_periods(tariff, periods, end, session.time_zone) if version else None
+    cost = price_periods(tariff, periods, end, session.time_zone).published() if version else None
     return Priced(end, tuple(periods), cost, terms)
 
 
@@ -332,7 +332,9 @@ def price_unused(session: ChargingSession, end: datetime, *, has_expired: bool) 
     version, zone = session.tariff_version, session.time_zone
     tariff = _tariff(session, session.limit)
     periods = split_session(tariff, [(end, ZERO)], [], end, end, zone, reserved_from=session.reserved_at)
-    cost = price_periods(tariff, periods, end, zone, reservation_expired=has_expired) if version else None
+    if version is None:
+        return Priced(end, tuple(periods), None, session.retail_terms)
+    cost = price_periods(tariff, periods, end, zone, reservation_expired=has_expired).published()
     return Priced(end, tuple(periods), cost, session.retail_terms)
 
 

@@ -1,6 +1,7 @@
 """The books as files: every entry as CSV, all sums and entries as XLSX."""
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ HEAD = (
         _("Invoice"),
         _("Invoiced"),
     ),
-    *(_("To be captured"), _("Captured"), _("Difference"), _("Driver's price")),
+    *(_("To be captured"), _("Captured"), _("Difference"), _("Driver's price"), _("Factor"), _("Surcharge")),
 )
 SUMS_HEAD = (
     *(
@@ -53,7 +54,7 @@ SUMS_HEAD = (
 _COLUMNS = (
     *("created_at", "operator_id", "session__place", "session__peer_id", "session__network", "session__terminal_id"),
     *("session__authorization_reference", "session__uid", "uid", "is_credit", "total_energy", "currency"),
-    *("gross", "billed", "invoice__number", "invoiced", "expected", "captured", "retail"),
+    *("gross", "billed", "invoice__number", "invoiced", "expected", "captured", "retail", "session__retail"),
 )
 
 
@@ -69,7 +70,7 @@ def _entry(row: dict[str, Any], names: Names, zone: ZoneInfo) -> tuple[Any, ...]
     place, peer_id = row["session__place"] or {}, row["session__peer_id"]
     currency = row["currency"]
     captured, expected = decimal_of(row["captured"]), decimal_of(row["expected"])
-    number = row["invoice__number"] or ""
+    number, terms = row["invoice__number"] or "", row["session__retail"] or {}
     return (
         row["created_at"].astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
         names.operators.get(row["operator_id"], gettext("unknown")),
@@ -92,6 +93,8 @@ def _entry(row: dict[str, Any], names: Names, zone: ZoneInfo) -> tuple[Any, ...]
         money(captured, currency),
         money(captured - expected, currency),
         money(decimal_of(row["retail"]), currency),
+        Decimal(terms["factor"]) if terms else "",
+        money(Decimal(terms["surcharge"]), currency) if terms else "",
     )
 
 

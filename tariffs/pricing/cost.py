@@ -1,11 +1,11 @@
 """What a session costs, itemised."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 
-from tariffs.pricing.rounding import money, money_unit, price_for_ocpi
+from tariffs.pricing.rounding import money, money_unit, ocpi_number, price_for_ocpi
 from tariffs.pricing.tariff import Price
 
 ZERO = Decimal(0)
@@ -61,6 +61,11 @@ class Cost:
     total: Price
     gross_by_rate: tuple[tuple[Decimal | None, Decimal], ...]
 
+    def published(self) -> "Cost":
+        """With totals in the four decimals that a CDR has. What is billed follows from these, for partners and
+        accountants know no others: 5.57496 is published as 5.5750 and captured as 5.58."""
+        return replace(self, subtotal=_published(self.subtotal), total=_published(self.total))
+
     @property
     def net(self) -> Decimal:
         """Total without VAT, rounded to the currency."""
@@ -68,7 +73,7 @@ class Cost:
 
     @property
     def gross(self) -> Decimal:
-        """Total with VAT, rounded to the currency: the amount captured and invoiced."""
+        """Total with VAT, rounded to the currency: of what was `published`, the amount captured and invoiced."""
         return money(self.total.incl_vat, self.currency)
 
     def to_ocpi(self) -> dict[str, dict[str, float]]:
@@ -114,6 +119,10 @@ class Cost:
         # Where the cent that makes the sum right was taken from a tiny share, VAT must not become negative.
         net = min(money(share / (1 + rate / 100), self.currency), gross)
         return VatTotal(rate, net, gross - net, gross)
+
+
+def _published(total: Price) -> Price:
+    return Price(ocpi_number(total.excl_vat), ocpi_number(total.incl_vat))
 
 
 def _apportioned(shares: Sequence[Decimal], total: Decimal, unit: Decimal) -> list[Decimal]:

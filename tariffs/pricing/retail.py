@@ -1,9 +1,9 @@
 """The driver's price at a partner that only gets a wholesale tariff: the tariff times a factor, plus a fixed amount.
 
-The wholesale cost is priced once, by the tariff; the driver's follows from its exact amounts and is rounded once, at
-the end. The factor multiplies net and gross of every line alike, so VAT keeps its rates. The fixed surcharge is an
-amount including VAT of a rate of its own, due once per session that costs something at all. Limits of the tariff act
-before the factor.
+The wholesale cost is priced once, by the tariff. The driver's total follows from that of the CDR as it is published and
+is rounded once, at the end: whoever has the CDR and the terms finds the same cent. The factor multiplies net and gross
+of every line alike, so VAT keeps its rates. The fixed surcharge is an amount including VAT of a rate of its own, due
+once per session that costs something at all. Limits of the tariff act before the factor.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from tariffs.pricing.cost import ZERO, Cost, CostDimension, CostLine
-from tariffs.pricing.rounding import cut_number, money_up
+from tariffs.pricing.rounding import cut_number, money_up, ocpi_number
 from tariffs.pricing.tariff import Price
 
 ONE = Decimal(1)
@@ -42,8 +42,9 @@ class RetailTerms:
         return {"factor": factor, "surcharge": surcharge, "surcharge_vat": vat}
 
     def gross(self, wholesale: Decimal) -> Decimal:
-        """The driver's gross amount, unrounded."""
-        return wholesale * self.factor + self.surcharge if wholesale else ZERO
+        """The driver's gross amount, unrounded, for a wholesale amount as a CDR tells it."""
+        published = ocpi_number(wholesale)
+        return published * self.factor + self.surcharge if published else ZERO
 
     def wholesale_limit(self, limit: Decimal) -> Decimal:
         """The highest wholesale gross amount, in four decimals, with which the driver's does not exceed `limit`."""
@@ -55,6 +56,7 @@ class RetailTerms:
 
     def cost(self, wholesale: Cost) -> Cost:
         """What the driver pays. Limits have acted already: `subtotal` is the total."""
+        wholesale = wholesale.published()
         rates = {rate: gross * self.factor for rate, gross in wholesale.shares()}
         lines = tuple(self._line(line) for line in wholesale.lines)
         surcharge = Price(ZERO, ZERO)

@@ -71,7 +71,7 @@ def calculate(tariff: RoamingTariff, example: Example, *, for_terminals: bool) -
     readings = [(example.start, ZERO), (example.charged_at, example.kwh * WATT_HOURS_PER_KWH)]
     spans = [(example.charged_at, example.end)] if example.parked else []
     periods = split_session(document, readings, spans, example.start, example.end, example.zone)
-    cost = price_periods(document, periods, example.end, example.zone)
+    cost = price_periods(document, periods, example.end, example.zone).published()
     details = tuple(to_pricing(row) for row in tariff.details.order_by("-priority", "pk"))
     return Calculation(document, details, tuple(_priced(document, periods, example, Timetable(details))), cost)
 
@@ -91,7 +91,8 @@ def _priced(
     """Each period with the difference that it makes: the bill up to its end less the bill up to its start."""
     ends = [*(period.start for period in periods[1:]), example.end]
     bills = [
-        price_periods(tariff, periods[: number + 1], end, example.zone).subtotal for number, end in enumerate(ends)
+        price_periods(tariff, periods[: number + 1], end, example.zone).published().subtotal
+        for number, end in enumerate(ends)
     ]
     for period, end, (before, after) in zip(periods, ends, pairwise([Price(ZERO, ZERO), *bills]), strict=True):
         cost = Price(after.excl_vat - before.excl_vat, after.incl_vat - before.incl_vat)

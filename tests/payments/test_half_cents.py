@@ -35,6 +35,7 @@ def test_everyone_says_the_same_cents(kwh: str, published: str, cents: str) -> N
     assert session.total_cost_incl_vat == cdr.total_cost_incl_vat == Decimal(published)
     assert told["total_cost"]["incl_vat"] == float(published)
     assert cdr.cost["lines"][0]["incl_vat"] == published
+    assert [entry["gross"] for entry in cdr.cost["vat_totals"]] == [cents]
     # What the partner captures: all that it knows is the CDR.
     assert money(Decimal(str(told["total_cost"]["incl_vat"])), "EUR") == Decimal(cents)
     invoice = Invoice.objects.get()

@@ -25,8 +25,10 @@ from payments.services import exports, issue_sweep
 from payments.services.advices import receive_advice
 from payments.services.book_entries import Selection
 from payments.services.reconciliation import Amounts, books
+from payments.simulator.money import drivers_price
 from roaming.choices import Module
 from roaming.models import Document, RoamingPlatform
+from tariffs.pricing import money
 from tests.chargers import factories as charging
 from tests.payments import factories
 from tests.payments.paid_sessions import begin, charged, make_partner, request_start
@@ -110,17 +112,32 @@ def test_live_cost_and_cdr_are_the_partners_and_the_invoice_is_the_drivers(platf
     assert [(Decimal(entry["vat"]), entry["gross"]) for entry in invoice.vat_totals] == [(10, "0.35"), (20, "6.75")]
 
 
-def test_the_drivers_price_is_rounded_once() -> None:
-    """The exact amount is just below half a cent, its four decimals are half a cent."""
+@pytest.mark.parametrize(
+    ("kwh", "published", "drivers"),
+    [
+        # 2.86524 is published as 2.8652: 3.64498 for the driver. Of the exact amount it would be 3.645026, a cent more.
+        ("5.306", "2.8652", "3.64"),
+        # 1.03494, in four decimals 1.0349; in four of the exact amount, 1.0350, it would be 1.04.
+        ("1.103", "0.5956", "1.03"),
+    ],
+)
+def test_the_drivers_price_follows_from_the_published_total_and_is_rounded_once(
+    kwh: str, published: str, drivers: str
+) -> None:
     platform = make_partner(retail_factor=Decimal("1.15"), retail_surcharge=Decimal("0.35"))
-    session = charged(platform, kwh="1.103")
-    cdr = CDR.objects.get()
+    session = charged(platform, kwh=kwh)
+    cdr, told = CDR.objects.get(), document(Module.CDRS)["total_cost"]["incl_vat"]
+    assert told == float(published)
+    # What anyone finds with the CDR and the terms, the provider among them.
+    price = drivers_price({"incl_vat": told}, {"retail_factor": "1.15", "retail_surcharge": "0.35"})["incl_vat"]
+    assert money(price, "EUR") == Decimal(drivers)
+    assert (session.retail_total_incl_vat, cdr.retail_total_incl_vat) == (Decimal(drivers),) * 2
     assert cdr.retail_cost is not None
-    assert cdr.retail_cost["total"]["incl_vat"] == "1.0350"
-    assert (session.retail_total_incl_vat, cdr.retail_total_incl_vat) == (Decimal("1.03"),) * 2
+    assert sum(Decimal(entry["gross"]) for entry in cdr.retail_cost["vat_totals"]) == Decimal(drivers)
     invoice = Invoice.objects.get()
-    assert invoice.total_gross == sum(Decimal(entry["gross"]) for entry in invoice.vat_totals) == Decimal("1.03")
-    assert booked().retail == Decimal("1.03")
+    assert invoice.total_gross == sum(Decimal(entry["gross"]) for entry in invoice.vat_totals) == Decimal(drivers)
+    assert sum(Decimal(line["gross"]) for line in invoice.lines) == Decimal(drivers)
+    assert booked().retail == Decimal(drivers)
 
 
 def test_the_bill_stops_at_what_was_blocked_and_the_cdr_at_the_wholesale_amount_behind_it(
@@ -150,6 +167,18 @@ def test_the_books_hold_both_sides_apart(platform: RoamingPlatform) -> None:
     drivers_side = (found.retail, found.invoiced, found.expected, found.captured)
     assert drivers_side == (Decimal("7.10"),) * 4
     assert (found.difference, found.open_items) == (0, 0)
+
+
+def test_the_drivers_price_can_be_recomputed_from_each_row_of_the_file(platform: RoamingPlatform) -> None:
+    charged(platform)
+    RoamingPlatform.objects.update(retail_factor=Decimal(3))  # is for later sessions
+    credit_cdr(CDR.objects.get(), "All of it was wrong.")
+    rows = [dict(zip(map(str, exports.HEAD), row, strict=True)) for row in exported()]
+    assert [(row["CDR total incl. VAT"], row["Driver's price"]) for row in rows] == [
+        (Decimal("5.4000"), Decimal("7.10")),
+        (Decimal("-5.4000"), Decimal("-7.10")),
+    ]
+    assert {(row["Factor"], row["Surcharge"]) for row in rows} == {(Decimal("1.25"), Decimal("0.35"))}
 
 
 def test_an_uncaptured_price_is_open_for_the_driver_and_owed_by_the_partner(platform: RoamingPlatform) -> None:
@@ -245,8 +274,8 @@ def test_drivers_see_only_theirs(client: Any, platform: RoamingPlatform) -> None
     assert "5.40" not in page
 
 
-def exported(user: Any) -> list[tuple[Any, ...]]:
-    now = timezone.now()
+def exported() -> list[tuple[Any, ...]]:
+    user, now = get_user_model().objects.create_superuser("boss"), timezone.now()
     selection = Selection(now - timedelta(days=1), now + timedelta(days=1))
     return list(exports.entry_rows(selection, user, timezone.get_default_timezone()))
 

@@ -98,6 +98,14 @@ def test_it_costs_what_the_session_costs(example, monkeypatch):
     assert [Decimal(row["gross"]) for row in cdr.cost["vat_totals"]] == [row.gross for row in cost.vat_totals()]
 
 
+def test_the_total_is_what_the_invoice_says_where_four_decimals_tip_the_cent():
+    tariff = TariffFactory(**NET)
+    DetailFactory(tariff=tariff, energy_price=Decimal("0.45"), energy_vat=Decimal(20))
+    cost = calculate(tariff, make_example(charging=60, kwh="10.324"), for_terminals=True).cost
+    assert (cost.total.incl_vat, cost.gross) == (Decimal("5.5750"), Decimal("5.58"))  # 5.57496
+    assert [row.gross for row in cost.vat_totals()] == [Decimal("5.58")]
+
+
 @pytest.mark.parametrize("for_terminals", [True, False])
 def test_tariff_is_the_one_that_prices_sessions(for_terminals):
     tariff = make_tariff(max_price=Decimal(80), min_price=Decimal(1))
