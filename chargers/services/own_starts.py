@@ -4,7 +4,7 @@ Nobody has to be asked for them, and nothing waits for them: whatever else a Sta
 itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db.models import CharField
 from django.db.models.functions import Cast
@@ -15,16 +15,17 @@ from chargers.services.events import TransactionStarted
 from chargers.services.fresh_starts import find_fresh
 from chargers.services.lock_order import lock_free_chargers
 from chargers.services.sessions import StartAnswer
-from chargers.services.together import answer_all
+from chargers.services.together import take_together
 from infrastructure import outbox
 
 Told = tuple[int, TransactionStarted]
 
 
-def start_sessions(told: Sequence[Told]) -> list[StartAnswer | Exception | None]:
+def start_sessions(told: Sequence[Told]) -> Mapping[int, StartAnswer | None]:
     """Begins the sessions of those that it can, told by chargers by their id; None: ask who stands behind it
-    (`authorize.permit_start`)."""
-    return answer_all(told, _start_together, lambda one: None)
+    (`authorize.permit_start`). Raises OperationalError when there is no database."""
+    begun = take_together(told, _start_together) if len(told) > 1 else {}
+    return {number: begun.get(number) for number in range(len(told))}
 
 
 def _start_together(told: Sequence[Told]) -> dict[int, StartAnswer | None]:

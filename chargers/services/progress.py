@@ -1,7 +1,7 @@
 """Energy and cost of running sessions: with each meter value, and in between because time costs too."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from chargers.services import display, limits, metering, settling
 from chargers.services.events import MeterValuesReceived
 from chargers.services.lock_order import lock_free_sessions, lock_session
 from chargers.services.sessions import belongs_to
-from chargers.services.together import answer_all
+from chargers.services.together import take_together
 from infrastructure import outbox
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,12 @@ def update_session(charger_id: int, event: MeterValuesReceived) -> None:
 Told = tuple[int, MeterValuesReceived]
 
 
-def update_sessions(told: Sequence[Told]) -> list[Exception | None]:
-    """`update_session` with the words of several chargers in one transaction; what became of each."""
-    return answer_all(told, _update_together, lambda one: update_session(*one))
+def update_sessions(told: Sequence[Told]) -> Mapping[int, None]:
+    """`update_session` with the words of several chargers in one transaction; the numbers of those that it took in.
+
+    Raises OperationalError when there is no database.
+    """
+    return take_together(told, _update_together)
 
 
 def _update_together(told: Sequence[Told]) -> dict[int, None]:

@@ -1,7 +1,7 @@
 """Begin and end of charging sessions, as the charger tells them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from chargers.services.completion import End
 from chargers.services.events import TransactionEnded, TransactionStarted
 from chargers.services.fresh_starts import is_fresh
 from chargers.services.lock_order import lock_charger, lock_free_sessions, lock_session
-from chargers.services.together import answer_all
+from chargers.services.together import take_together
 from infrastructure import outbox
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import Charger, Connector
@@ -283,9 +283,10 @@ def end_session(charger_id: int, event: TransactionEnded) -> ChargingSession | N
     return session
 
 
-def end_sessions(told: Sequence[tuple[int, TransactionEnded]]) -> list[ChargingSession | Exception | None]:
-    """`end_session` with the words of several chargers, by id, in one transaction; what became of each."""
-    return answer_all(told, _end_together, lambda one: end_session(*one))
+def end_sessions(told: Sequence[tuple[int, TransactionEnded]]) -> Mapping[int, ChargingSession | None]:
+    """`end_session` with the words of several chargers, by id, in one transaction; the answers of those that it took
+    in, by number. Raises OperationalError when there is no database."""
+    return take_together(told, _end_together)
 
 
 def _end_together(told: Sequence[tuple[int, TransactionEnded]]) -> dict[int, ChargingSession | None]:

@@ -12,7 +12,7 @@ from chargers.models import ChargingSession, ParkingSpan
 from chargers.services import clock
 from chargers.services.events import StatusChanged
 from chargers.services.lock_order import lock_session
-from chargers.services.together import answer_all
+from chargers.services.together import take_together
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE
 from infrastructure.services.status import set_evse_status, set_evse_statuses
@@ -56,9 +56,10 @@ def record_status(charger_id: int, event: StatusChanged) -> None:
         set_evse_status(evse_id, OCPI_STATUS[event.status])
 
 
-def record_statuses(told: Sequence[Told]) -> list[Exception | None]:
-    """`record_status` with the words of several chargers, by id, in one transaction; what became of each."""
-    return answer_all(told, _record_together, lambda one: record_status(*one))
+def record_statuses(told: Sequence[Told]) -> Mapping[int, None]:
+    """`record_status` with the words of several chargers, by id, in one transaction; the numbers of those that it took
+    in. Raises OperationalError when there is no database."""
+    return take_together(told, _record_together)
 
 
 def _record_together(told: Sequence[Told]) -> dict[int, None]:

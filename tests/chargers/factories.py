@@ -1,5 +1,6 @@
 """A charger with one outlet, a tariff, and what a charger would say."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -128,6 +129,23 @@ def end(session: ChargingSession, at: datetime, wh: float, **changes: Any) -> bo
     """`wh` since the start."""
     values: dict[str, Any] = {"transaction_id": session.pk, "meter_stop": Decimal(METER_START + wh), "at": at}
     return sessions.end_session(charger_of(session), TransactionEnded(**{**values, **changes})) is not None
+
+
+def everyone(told: Sequence[Any]) -> dict[int, None]:
+    """What services answer that took in all of `told` together and have nothing to say."""
+    return dict.fromkeys(range(len(told)))
+
+
+def tell_all(together: Any, alone: Any, told: Sequence[Any]) -> list[Any]:
+    """What became of each, as `Gathering` does it: together what fits, the others by themselves afterwards."""
+    answers = dict(together(told))
+    for number, one in enumerate(told):
+        if number not in answers:
+            try:
+                answers[number] = alone(*one)
+            except Exception as error:
+                answers[number] = error
+    return [answers[number] for number in range(len(told))]
 
 
 def minutes(count: float) -> timedelta:

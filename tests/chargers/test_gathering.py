@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, MeterSample, OutgoingCall
-from chargers.ocpp.gathering import LARGEST_BATCH, Gathering
+from chargers.ocpp.gathering import ALONE, LARGEST_BATCH, Gathering
 from chargers.services import metering, progress
 from chargers.services.lock_order import lock_free_sessions, lock_session
+from chargers.services.together import take_together
 from infrastructure.models import OutboxEvent
-from tests.chargers.factories import charger_of, make_active, meter_values, minutes
+from tests.chargers.factories import charger_of, everyone, make_active, meter_values, minutes, tell_all
 
 
 def told(session, wh=500):
@@ -29,9 +30,9 @@ def test_several_sessions_take_as_many_queries_as_one():
     words = [told(session) for session in sessions]
     OutboxEvent.objects.all().delete()
     with CaptureQueriesContext(connection) as few:
-        assert progress.update_sessions(words[:2]) == [None] * 2
+        assert progress.update_sessions(words[:2]) == everyone(words[:2])
     with CaptureQueriesContext(connection) as many:
-        assert progress.update_sessions(words[2:]) == [None] * 3
+        assert progress.update_sessions(words[2:]) == everyone(words[2:])
     assert len(few) == len(many)
     assert set(ChargingSession.objects.values_list("kwh", flat=True)) == {Decimal("0.5")}
     assert set(OutboxEvent.objects.values_list("object_id", flat=True)) == {session.pk for session in sessions}
@@ -60,7 +61,9 @@ def test_what_does_not_fit_together_is_done_alone():
     ChargingSession.objects.filter(pk=running.pk).update(over_since=timezone.now())
     another_charger = (charger_of(running), told(stranger)[1])
     twice = [told(running), told(running, 700)]
-    assert progress.update_sessions([*twice, told(over), another_charger]) == [None] * 4
+    words = [*twice, told(over), another_charger]
+    assert progress.update_sessions(words) == {}
+    assert tell_all(progress.update_sessions, progress.update_session, words) == [None] * 4
     assert [sample.session_id for sample in MeterSample.objects.all()] == [running.pk]
     running.refresh_from_db()
     assert running.over_since is None
@@ -96,11 +99,13 @@ def test_whom_another_connection_holds_is_not_waited_for_with_the_others():
     try:
         with transaction.atomic():
             locked = [session.pk for session in lock_free_sessions([free.pk, held.pk])]
+        heard = progress.update_sessions([told(free), told(held)])
     finally:
         may_end.set()
         holder.join(20)
     assert locked == ([free.pk] if has_locks else [free.pk, held.pk])
-    assert progress.update_sessions([told(free), told(held)]) == [None] * 2
+    assert heard == ({0: None} if has_locks else {0: None, 1: None})
+    progress.update_session(*told(held))
     assert MeterSample.objects.count() == 2
 
 
@@ -115,7 +120,7 @@ def test_one_that_fails_does_not_keep_the_others(monkeypatch):
         return price_now(measured, now)
 
     monkeypatch.setattr(metering, "price_now", fail)
-    outcomes = progress.update_sessions([told(good), told(bad)])
+    outcomes = tell_all(progress.update_sessions, progress.update_session, [told(good), told(bad)])
     assert outcomes[0] is None and isinstance(outcomes[1], ValueError)
     assert [sample.session_id for sample in MeterSample.objects.all()] == [good.pk]
 
@@ -136,7 +141,8 @@ def test_what_was_rolled_back_at_the_commit_is_done_again(monkeypatch):
         raise OperationalError("the disk is full")
 
     monkeypatch.setattr(progress, "_update_together", write)
-    assert progress.update_sessions([told(session) for session in both]) == [None] * 2
+    words = [told(session) for session in both]
+    assert tell_all(progress.update_sessions, progress.update_session, words) == [None] * 2
     assert [set(one) for one in wrote_together] == [{0, 1}]
     assert MeterSample.objects.count() == 2
 
@@ -159,9 +165,12 @@ async def test_who_comes_while_a_batch_is_at_work_goes_with_the_next(monkeypatch
 
     def work(many):
         batches.append(len(many))
-        return [ValueError(str(one)) if one == 7 else None for one in many]
+        return {place: None for place, one in enumerate(many) if one != 7}
 
-    gathering = Gathering(work)
+    def fail(one):
+        raise ValueError(str(one))
+
+    gathering = Gathering(work, fail)
     outcomes = await asyncio.gather(*(gathering.add(number) for number in range(120)), return_exceptions=True)
     assert [number for number, outcome in enumerate(outcomes) if outcome is not None] == [7]
     assert sum(batches) == 120 and max(batches) == LARGEST_BATCH and len(batches) <= 4
@@ -179,9 +188,9 @@ async def test_who_comes_when_all_batches_end_at_once_is_not_forgotten(monkeypat
 
     def work(many):
         heard.extend(many)
-        return [None] * len(many)
+        return everyone(many)
 
-    gathering = Gathering(work)
+    gathering = Gathering(work, heard.append)
 
     async def tell(*names):
         for name in names:
@@ -201,3 +210,64 @@ async def test_who_comes_when_all_batches_end_at_once_is_not_forgotten(monkeypat
     for teller in tellers:
         teller.cancel()
     assert are_done == [True, True] and heard == ["first", "second", "again"]
+
+
+async def test_who_waits_for_a_lock_holds_up_nobody_who_need_not(monkeypatch):
+    monkeypatch.setattr("chargers.ocpp.database.run", asyncio.to_thread)
+    is_free = threading.Event()
+    under_way = []
+
+    def alone(one):
+        under_way.append(one)
+        assert is_free.wait(20)
+        return one
+
+    def together(many):
+        return {place: one for place, one in enumerate(many) if not one.startswith("held")}
+
+    gathering = Gathering(together, alone)
+    names = [f"held {number}" for number in range(ALONE + 2)]
+    held = [asyncio.create_task(gathering.add(name)) for name in ("free", *names)]
+    try:
+        async with asyncio.timeout(20):
+            assert await held[0] == "free"
+            assert [await gathering.add(f"later {number}") for number in range(9)][-1] == "later 8"
+            while len(under_way) < ALONE:
+                await asyncio.sleep(0.01)
+        assert len(under_way) == ALONE and not any(one.done() for one in held[1:])
+    finally:
+        is_free.set()
+    assert await asyncio.gather(*held) == ["free", *names]
+
+
+async def test_what_one_by_itself_met_and_what_all_met_is_raised_to_them(monkeypatch):
+    async def here(function, *args):
+        await asyncio.sleep(0)
+        return function(*args)
+
+    monkeypatch.setattr("chargers.ocpp.database.run", here)
+
+    def fail(told):
+        raise OperationalError("the database is away")
+
+    for together, told in ((lambda many: everyone(many[1:]), "all but the last"), (fail, "none")):
+        gathering = Gathering(together, fail)
+        outcomes = await asyncio.gather(*(gathering.add(told) for _ in range(3)), return_exceptions=True)
+        assert isinstance(outcomes[-1], OperationalError)
+        assert [outcome is None for outcome in outcomes[:2]] == [together is not fail] * 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("attempt", [1, 2], ids=["before", "meanwhile"])
+def test_without_a_database_nobody_is_heard_one_by_one(monkeypatch, attempt):
+    attempts = []
+
+    def connect():
+        attempts.append(1)
+        if len(attempts) >= attempt:
+            raise OperationalError("the database is away")
+
+    monkeypatch.setattr(connection, "ensure_connection", connect)
+    with pytest.raises(OperationalError):
+        take_together([1, 2], lambda many: 1 / 0)
+    assert attempt > 1 or len(attempts) == 1  # each takes as long as its time-out

@@ -20,11 +20,13 @@ from infrastructure.models import EVSE, Location, OutboxEvent
 from tests.chargers.factories import (
     METER_START,
     charger_of,
+    everyone,
     make_active,
     make_connector,
     make_pending,
     meter_values,
     minutes,
+    tell_all,
 )
 from tests.infrastructure.factories import events
 
@@ -41,16 +43,6 @@ def statements(context):
     return [query["sql"] for query in context if "SAVEPOINT" not in query["sql"]]
 
 
-@pytest.fixture
-def has_no_alone(monkeypatch):
-    """What is told shall go together: by itself, each would fail."""
-
-    def fail(*args):
-        raise AssertionError("one by one")
-
-    monkeypatch.setattr("chargers.services.together._answer", fail)
-
-
 # -- statuses
 
 
@@ -58,19 +50,19 @@ def told(charger_id, word="Charging", number=1):
     return charger_id, StatusChanged(number, word, timezone.now())
 
 
-def test_statuses_of_many_take_as_many_queries_as_of_two(has_no_alone):
+def test_statuses_of_many_take_as_many_queries_as_of_two():
     chargers = [make_connector(status=EVSEStatus.UNKNOWN).evse.charger_id for _ in range(7)]
     OutboxEvent.objects.all().delete()
     with queries() as few:
-        assert record_statuses([told(charger_id) for charger_id in chargers[:2]]) == [None] * 2
+        assert record_statuses([told(charger_id) for charger_id in chargers[:2]]) == everyone(chargers[:2])
     with queries() as many:
-        assert record_statuses([told(charger_id) for charger_id in chargers[2:]]) == [None] * 5
+        assert record_statuses([told(charger_id) for charger_id in chargers[2:]]) == everyone(chargers[2:])
     assert len(statements(few)) == len(statements(many)) == 7, "\n".join(statements(many))
     assert set(EVSE.objects.values_list("status", flat=True)) == {"CHARGING"}
     assert sorted(events()) == sorted(("status", pk) for pk in EVSE.objects.values_list("pk", flat=True))
 
 
-def test_only_what_changes_is_stamped_and_told(has_no_alone):
+def test_only_what_changes_is_stamped_and_told():
     connectors = [make_connector() for _ in range(3)]
     long_ago = timezone.now() - timedelta(days=9)
     EVSE.objects.update(last_updated=long_ago)
@@ -78,19 +70,19 @@ def test_only_what_changes_is_stamped_and_told(has_no_alone):
     OutboxEvent.objects.all().delete()
     words = ["Available", "Faulted", "Unavailable"]
     told_now = [told(one.evse.charger_id, word) for one, word in zip(connectors, words, strict=True)]
-    assert record_statuses(told_now) == [None] * 3
+    assert record_statuses(told_now) == everyone(told_now)
     found = EVSE.objects.order_by("pk").values_list("status", "last_updated", "charger__location__last_updated")
     assert [status for status, _, _ in found] == ["AVAILABLE", "OUTOFORDER", "INOPERATIVE"]
     assert [at > long_ago for _, at, _ in found] == [at > long_ago for _, _, at in found] == [False, True, True]
     assert sorted(events()) == [("status", one.evse_id) for one in connectors[1:]]
 
 
-def test_words_of_a_session_that_goes_on_go_with_the_others(has_no_alone):
+def test_words_of_a_session_that_goes_on_go_with_the_others():
     parked, charging, free = (make_active() for _ in range(3))
     ParkingSpan.objects.create(session=parked, started_at=parked.started_at)
     ChargingSession.objects.filter(pk=free.pk).update(over_since=timezone.now())
     words = [(parked, "SuspendedEV"), (charging, "Charging"), (free, "Available")]
-    assert record_statuses([told(charger_of(session), word) for session, word in words]) == [None] * 3
+    assert record_statuses([told(charger_of(session), word) for session, word in words]) == everyone(words)
     assert ParkingSpan.objects.get().ended_at is None
 
 
@@ -98,7 +90,8 @@ def test_words_that_change_a_session_do_so():
     ends, begins, over = (make_active() for _ in range(3))
     ParkingSpan.objects.create(session=ends, started_at=ends.started_at)
     words = [(ends, "Charging"), (begins, "SuspendedEV"), (over, "Available")]
-    assert record_statuses([told(charger_of(session), word) for session, word in words]) == [None] * 3
+    told_now = [told(charger_of(session), word) for session, word in words]
+    assert tell_all(record_statuses, record_status, told_now) == [None] * 3
     assert {(span.session_id, span.ended_at is None) for span in ParkingSpan.objects.all()} == {
         (ends.pk, False),
         (begins.pk, True),
@@ -108,15 +101,15 @@ def test_words_that_change_a_session_do_so():
 
 def test_unknown_outlets_and_words_are_passed_over():
     charger_id = make_connector().evse.charger_id
-    assert (
-        record_statuses([told(charger_id, number=0), told(charger_id, number=9), told(charger_id, "Odd")]) == [None] * 3
-    )
+    words = [told(charger_id, number=0), told(charger_id, number=9), told(charger_id, "Odd")]
+    assert tell_all(record_statuses, record_status, words) == [None] * 3
     assert EVSE.objects.get().status == "AVAILABLE" and events() == []
 
 
 def test_two_words_of_one_outlet_count_in_their_order():
     charger_id, other = make_connector().evse.charger_id, make_connector().evse.charger_id
-    record_statuses([told(charger_id, "Faulted"), told(other), told(charger_id, "Finishing")])
+    words = [told(charger_id, "Faulted"), told(other), told(charger_id, "Finishing")]
+    assert tell_all(record_statuses, record_status, words) == [None] * 3
     assert EVSE.objects.get(charger=charger_id).status == "BLOCKED"
 
 
@@ -129,8 +122,7 @@ def test_one_status_that_fails_does_not_keep_the_others(monkeypatch):
         record_status(charger_id, event)
 
     monkeypatch.setattr("chargers.services.status._record_together", lambda told: 1 / 0)
-    monkeypatch.setattr("chargers.services.status.record_status", fail)
-    outcomes = record_statuses([told(bad), told(good)])
+    outcomes = tell_all(record_statuses, fail, [told(bad), told(good)])
     assert isinstance(outcomes[0], ValueError) and outcomes[1] is None
     assert EVSE.objects.get(charger=good).status == "CHARGING"
 
@@ -148,7 +140,7 @@ def start(connector, tag=None, number=1):
     return connector.evse.charger_id, TransactionStarted(number, tag, Decimal(METER_START), timezone.now())
 
 
-def test_starts_of_many_take_as_many_queries_as_of_two(has_no_alone):
+def test_starts_of_many_take_as_many_queries_as_of_two():
     connectors = [make_connector() for _ in range(7)]
     for connector in connectors:
         own_card(connector)
@@ -157,10 +149,12 @@ def test_starts_of_many_take_as_many_queries_as_of_two(has_no_alone):
     with queries() as many:
         answers = own_starts.start_sessions([start(connector) for connector in connectors[2:]])
     assert len(statements(few)) == len(statements(many)) == 7, "\n".join(statements(many))
-    assert {(answer.tag.status, answer.tag.parent_id_tag) for answer in answers} == {("Accepted", "FLEET")}
-    stored = ChargingSession.objects.filter(pk__in=[answer.transaction_id for answer in answers]).order_by("pk")
+    assert {(answer.tag.status, answer.tag.parent_id_tag) for answer in answers.values()} == {("Accepted", "FLEET")}
+    stored = ChargingSession.objects.filter(pk__in=[answer.transaction_id for answer in answers.values()]).order_by(
+        "pk"
+    )
     assert [session.connector for session in stored] == connectors[2:]
-    assert {session.transaction_id for session in stored} == {str(answer.transaction_id) for answer in answers}
+    assert {session.transaction_id for session in stored} == {str(answer.transaction_id) for answer in answers.values()}
 
 
 def test_a_start_together_and_one_alone_write_the_same():
@@ -171,7 +165,7 @@ def test_a_start_together_and_one_alone_write_the_same():
     permit = authorize.permit_start(charger_id, event)
     alone = sessions.start_session(charger_id, event, permit)
     told = [(one.evse.charger_id, replace(event, id_tag=f"FLEET-{one.pk}")) for one in connectors[1:]]
-    together, _ = own_starts.start_sessions(told)
+    together = own_starts.start_sessions(told)[0]
     own = {"id", "uid", "connector_id", "transaction_id", "created_at", "accepted_at", "last_updated"}
     own |= {"id_tag", "cdr_token"}
     written = [
@@ -206,10 +200,10 @@ def test_what_is_no_fresh_start_with_an_own_card_is_left_to_a_closer_look():
         start(fresh, number=9),
     ]
     before = ChargingSession.objects.count()
-    assert own_starts.start_sessions(left) == [None] * len(left)
+    assert own_starts.start_sessions(left) == everyone(left)
     assert ChargingSession.objects.count() == before
     answers = own_starts.start_sessions([start(fresh), *left[:2]])
-    assert answers[0].is_accepted and answers[1:] == [None, None]
+    assert answers[0].is_accepted and answers[1] is answers[2] is None
 
 
 def test_a_start_told_twice_at_once_begins_once():
@@ -217,7 +211,7 @@ def test_a_start_told_twice_at_once_begins_once():
     own_card(connector)
     own_card(other)
     again = start(connector)
-    first, second, third = own_starts.start_sessions([again, again, start(other)])
+    first, second, third = own_starts.start_sessions([again, again, start(other)]).values()
     assert first.is_accepted and second is None and third.is_accepted
     assert sessions.start_session(*again).transaction_id == first.transaction_id
 
@@ -227,7 +221,7 @@ def test_starts_that_fail_together_are_looked_at_one_by_one(monkeypatch):
     for connector in connectors:
         own_card(connector)
     monkeypatch.setattr(metering, "price_start", lambda session: 1 / 0)
-    assert own_starts.start_sessions([start(connector) for connector in connectors]) == [None, None]
+    assert own_starts.start_sessions([start(connector) for connector in connectors]) == everyone(connectors)
     assert not ChargingSession.objects.exists()
 
 
@@ -239,14 +233,14 @@ def stop(session, wh=500, **changes):
     return charger_of(session), TransactionEnded(session.pk, **values)
 
 
-def test_stops_of_many_take_as_many_queries_as_of_two(has_no_alone):
+def test_stops_of_many_take_as_many_queries_as_of_two():
     running = [make_active() for _ in range(7)]
     OutboxEvent.objects.all().delete()
     words = [stop(session) for session in running]
     with queries() as few:
-        assert sessions.end_sessions(words[:2]) == running[:2]
+        assert sessions.end_sessions(words[:2]) == dict(enumerate(running[:2]))
     with queries() as many:
-        assert sessions.end_sessions(words[2:]) == running[2:]
+        assert sessions.end_sessions(words[2:]) == dict(enumerate(running[2:]))
     assert len(statements(few)) == len(statements(many)) == 7, "\n".join(statements(many))
     assert set(ChargingSession.objects.values_list("status", "kwh")) == {("COMPLETED", Decimal("0.5"))}
     wanted = {("session", session.pk) for session in running} | {("cdr", cdr.pk) for cdr in CDR.objects.all()}
@@ -265,7 +259,7 @@ def test_a_stop_together_and_one_alone_write_the_same():
     values = meter_values(alone, (alone.started_at + minutes(10), 300, None)).readings
     sessions.end_session(*stop(alone, readings=values, reason="Local"))
     last = stop(other, 900, readings=values, reason="EmergencyStop")
-    assert sessions.end_sessions([stop(together, readings=values, reason="Local"), last]) == [together, other]
+    assert sessions.end_sessions([stop(together, readings=values, reason="Local"), last]) == {0: together, 1: other}
     own = {"id", "uid", "session_id", "created_at"}
     one, same, another = ({k: v for k, v in row.items() if k not in own} for row in CDR.objects.order_by("pk").values())
     # Each has a tariff of its own.
@@ -286,7 +280,8 @@ def test_stops_of_others_of_nothing_and_again_are_done_alone():
     sessions.end_session(*stop(over))
     of_another = (charger_of(running), stop(other)[1])
     unknown = (charger_of(running), TransactionEnded(4711, Decimal(1), timezone.now()))
-    answers = sessions.end_sessions([stop(over), of_another, unknown, stop(running), stop(running, 900)])
+    words = [stop(over), of_another, unknown, stop(running), stop(running, 900)]
+    answers = tell_all(sessions.end_sessions, sessions.end_session, words)
     assert answers == [over, None, None, running, running]
     assert CDR.objects.count() == 2
     assert {cdr.session_id: cdr.total_energy for cdr in CDR.objects.all()}[running.pk] == Decimal("0.5")
@@ -311,7 +306,7 @@ def test_one_stop_that_fails_does_not_keep_the_others(monkeypatch):
         return price(measured, *args, **options)
 
     monkeypatch.setattr(metering, "price", fail)
-    outcomes = sessions.end_sessions([stop(good), stop(bad)])
+    outcomes = tell_all(sessions.end_sessions, sessions.end_session, [stop(good), stop(bad)])
     assert outcomes[0] == good and isinstance(outcomes[1], ValueError)
     assert [cdr.session_id for cdr in CDR.objects.all()] == [good.pk]
     assert ChargingSession.objects.get(pk=bad.pk).status == SessionStatus.ACTIVE
