@@ -74,6 +74,13 @@ class ServerError(OcpiError):
     http_status = 500
 
 
+class Busy(OcpiError):
+    """Nothing is wrong; the same request works a moment later."""
+
+    status_code = 3000
+    http_status = 503
+
+
 class UnableToUseApi(OcpiError):
     status_code = 3001
     http_status = 200

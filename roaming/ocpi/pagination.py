@@ -38,6 +38,11 @@ class PageRequest:
     maximum: int
     after: Place | None = None
 
+    @property
+    def is_first(self) -> bool:
+        """A crawl begins here; what changes during it is asked for by the next."""
+        return self.offset == 0
+
     @classmethod
     def from_query(cls, params: Mapping[str, str], maximum: int = DEFAULT_MAXIMUM) -> Self:
         """InvalidParameters for a malformed date, a limit below 1 or an offset that is no whole number."""

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Greatest, Upper
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Func, JSONField, Q, QuerySet, Value
+from django.db.models.functions import Upper
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 from infrastructure import outbox
@@ -21,6 +23,7 @@ from roaming.ocpi.types import format_datetime
 from roaming.services import exposure, push, rendering
 from roaming.services.document_checks import problem_of
 from roaming.services.exposure import Exposure
+from roaming.services.moments import begin_change
 from roaming.services.retail import terms_of
 from tariffs.choices import TariffStatus, TariffType
 from tariffs.models import RoamingTariff, TariffVersion
@@ -47,17 +50,17 @@ def refresh_locations(location_ids: Collection[int]) -> None:
 
 
 def refresh_tariff(tariff_id: int) -> None:
+    """Each platform in a transaction of its own, as in `refresh_all`: what one may pull waits for no other."""
     for platform in exposure.platforms():
         if (
             platform.tariffs.filter(pk=tariff_id).exists()
             or _documents(platform, Module.TARIFFS).filter(source_id=tariff_id).exists()
         ):
-            refresh_platform(platform.pk)
+            outbox.record("platform", platform.pk)
 
 
 def refresh_all(_: int = 0) -> None:
-    for platform in exposure.platforms():
-        refresh_platform(platform.pk)
+    outbox.record("platform", *exposure.platforms().values_list("pk", flat=True))
 
 
 def refresh_platform(platform_id: int) -> None:
@@ -177,15 +180,41 @@ def _store_locations(
 
 
 def _tell_locations(changes: Collection[LocationChanges]) -> None:
-    """To render many areas takes a while, and nobody sees them until then: a partner that pulls meanwhile, and later
-    what changed since, would miss those that were rendered before its first pull. So they count as changed now, those
-    under a party that they left before those where they are (`document_lists.named`)."""
-    for group in ([change.left for change in changes], [change.here for change in changes]):
-        told = Document.objects.filter(pk__in=[document.pk for documents in group for document in documents])
-        told.update(last_updated=Greatest("last_updated", timezone.now()))
+    """To render many areas takes a while, and nobody sees them until then. So they count as changed now (`moments`),
+    those under a party that they left before those where they are (`document_lists.named`). Of their EVSEs and
+    connectors `last_updated` stays that of the rendering, which is earlier."""
+    left = [document for change in changes for document in change.left]
+    here = [document for change in changes for document in change.here]
+    if not left and not here:
+        return
+    began = begin_change(Module.LOCATIONS)
+    # Later than what they had also if our clock was set back.
+    moment = max(began, *(document.last_updated for document in (*left, *here)))
+    _date(left, moment)
+    _date(here, moment + timedelta(microseconds=1) if left else moment)
     for change in changes:
         news = [push.NewState(document.path, INFRASTRUCTURE) for document in (*change.left, *change.here)]
         push.enqueue_states(change.platform, Module.LOCATIONS, news)
+
+
+def _date(told: Collection[Document], moment: datetime) -> None:
+    text = Value(format_datetime(moment))
+    Document.objects.filter(pk__in=[document.pk for document in told]).update(
+        last_updated=moment, body=_WithLastUpdated("body", text)
+    )
+
+
+class _WithLastUpdated(Func):
+    """A body with another `last_updated` of the whole."""
+
+    output_field = JSONField()
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        template = "jsonb_set(%(expressions)s::text))"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=", '{last_updated}', to_jsonb(")
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="json_set", arg_joiner=", '$.last_updated', ")
 
 
 def tariff_ids(location: Json) -> dict[str, list[str]]:
@@ -268,6 +297,7 @@ class Rendered(NamedTuple):
 
 def _store(platform: RoamingPlatform, module: Module, source_id: int, body: Json) -> tuple[Document, bool]:
     """Writes the new rendering if it differs from the stored one; True if the platform must be told."""
+    begin_change(module)
     found = _documents(platform, module).filter(
         country_code=body["country_code"], party_id=body["party_id"], object_id__iexact=body["id"]
     )

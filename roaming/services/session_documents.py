@@ -14,6 +14,7 @@ from roaming.models import Document, RoamingPlatform
 from roaming.ocpi.types import format_datetime
 from roaming.services import documents, hub, push, rendering
 from roaming.services.document_checks import problem_of
+from roaming.services.moments import begin_change
 
 Json = dict[str, Any]
 
@@ -29,13 +30,15 @@ def refresh_sessions(session_ids: Collection[int]) -> None:
     platforms = {one.peer_id: one for one in RoamingPlatform.objects.filter(peer_id__in={s.peer_id for s in sessions})}
     stored = Document.objects.filter(module=Module.SESSIONS, source_id__in=[session.pk for session in sessions])
     old = {(document.platform_id, document.source_id): document for document in stored}
+    bodies = [(session, rendering.session(session)) for session in sessions if session.peer_id in platforms]
+    if bodies:
+        begin_change(Module.SESSIONS)
     renewed: dict[RoamingPlatform, list[documents.Rendered]] = {}
-    for session in sessions:
-        if platform := platforms.get(session.peer_id):
-            before = old.get((platform.pk, session.pk))
-            body = rendering.session(session)
-            one = documents.renewed(platform, Module.SESSIONS, session.pk, body, before)
-            renewed.setdefault(platform, []).append(one)
+    for session, body in bodies:
+        platform = platforms[session.peer_id]
+        before = old.get((platform.pk, session.pk))
+        one = documents.renewed(platform, Module.SESSIONS, session.pk, body, before)
+        renewed.setdefault(platform, []).append(one)
     documents.save(one for each in renewed.values() for one in each)
     for platform, each in sorted(renewed.items(), key=lambda item: item[0].pk):
         news = [one.document for one in each if one.has_news and hub.may_queue(platform, one.document)]
@@ -65,9 +68,10 @@ def freeze_cdr(cdr_id: int) -> None:
         return
     body = rendering.cdr(cdr, for_terminals=platform.type == PlatformType.PTP)
     problem = problem_of(Module.CDRS, body)
-    # Who pulled between then and now asks for what changed since.
-    body["last_updated"] = format_datetime(now := timezone.now())
-    values = {**documents.keys(body), "last_updated": now, "problem": problem, "is_deleted": bool(problem)}
+    # It may have waited for its invoice or for staff, and was in no list so far.
+    moment = begin_change(Module.CDRS)
+    body["last_updated"] = format_datetime(moment)
+    values = {**documents.keys(body), "last_updated": moment, "problem": problem, "is_deleted": bool(problem)}
     document, _ = frozen.update_or_create(platform=platform, module=Module.CDRS, source_id=cdr.pk, defaults=values)
     if not problem and hub.may_queue(platform, document):
         push.enqueue(platform, Module.CDRS, document.path, sequence=sequence_of(cdr.session.uid))

@@ -14,6 +14,7 @@ from roaming.models import Document
 from roaming.ocpi.types import format_datetime
 from roaming.services import exposure, push
 from roaming.services.documents import INFRASTRUCTURE, moment_after
+from roaming.services.moments import begin_change
 
 Json = dict[str, Any]
 
@@ -27,9 +28,11 @@ def tell_statuses(evse_ids: Collection[int]) -> None:
     by_area: dict[int, dict[str, str]] = {}
     for evse in EVSE.objects.filter(pk__in=evse_ids).select_related("charger"):
         by_area.setdefault(evse.charger.location_id, {})[evse.effective_uid.upper()] = evse.status
-    documents = Document.objects.filter(module=Module.LOCATIONS, source_id__in=by_area, is_deleted=False)
-    documents = documents.filter(platform__in=exposure.platforms())
-    changed = [one for one in documents.order_by("pk") if _write(one, by_area[one.source_id])]
+    named = Document.objects.filter(module=Module.LOCATIONS, source_id__in=by_area, is_deleted=False)
+    documents = list(named.filter(platform__in=exposure.platforms()).order_by("pk"))
+    if documents:
+        begin_change(Module.LOCATIONS)
+    changed = [one for one in documents if _write(one, by_area[one.source_id])]
     Document.objects.bulk_update(changed, ["body", "last_updated"], batch_size=100)
     platforms = {one.pk: one for one in exposure.platforms().filter(pk__in={one.platform_id for one in changed})}
     for pk, platform in sorted(platforms.items()):

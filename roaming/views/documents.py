@@ -1,15 +1,17 @@
 """What a platform may pull of ours: every answer is the stored rendering for that platform."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from roaming.choices import Module
 from roaming.ocpi import envelope
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.pagination import PageRequest, page_headers
 from roaming.services.document_lists import DocumentPage, named, read_page
+from roaming.services.moments import await_changes
 from roaming.services.tokens import Caller
 from roaming.views.base import OcpiView
 
@@ -27,6 +29,7 @@ class DocumentView(OcpiView):
 class DocumentListView(DocumentView):
     """Partners fetch everything from here, page by page: one query tells who asks and what the answer is."""
 
+    module: ClassVar[Module]
     found: DocumentPage
 
     def identify(self, request: Request) -> Caller:
@@ -34,6 +37,8 @@ class DocumentListView(DocumentView):
             page = PageRequest.from_query(request.query_params.dict())
         except InvalidParameters:
             return super().identify(request)  # `get` refuses it
+        if page.is_first:
+            await_changes(self.module)
         caller, self.found = read_page(request.headers.get("Authorization"), self.module, page)
         return caller
 

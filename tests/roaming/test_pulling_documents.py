@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from roaming.choices import Module
 from roaming.ocpi.pagination import DEFAULT_MAXIMUM
@@ -144,10 +145,15 @@ def test_a_malformed_page_is_2001(ocpi, query):
     assert (response.status_code, response.json()["status_code"]) == (200, 2001)
 
 
+def asked_first():
+    """Queries before the first page of a list: on PostgreSQL whether somebody is writing what it lists."""
+    return int(connection.vendor == "postgresql")
+
+
 @pytest.mark.parametrize("count", [1, 20])
 def test_a_page_costs_the_same_whatever_its_size(ocpi, platform, django_assert_num_queries, count):
     make_many(platform, count)
-    with django_assert_num_queries(1):  # who asks, and the page
+    with django_assert_num_queries(1 + asked_first()):  # who asks, and the page
         assert len(data_of(ocpi, "2.2.1/locations")) == count
 
 
@@ -186,7 +192,8 @@ def test_a_registration_token_pulls_nothing(platform, client_of_registration):
 @pytest.mark.parametrize("query", ["", "?limit=1", "?offset=19", "?offset=99", "?date_from=2025-01-01T00:00:00Z"])
 def test_any_page_is_one_query(ocpi, platform, django_assert_num_queries, query):
     make_many(platform, 20)
-    with django_assert_num_queries(1):
+    is_first = "offset" not in query
+    with django_assert_num_queries(1 + (asked_first() if is_first else 0)):
         data_of(ocpi, f"2.2.1/locations{query}")
 
 

@@ -68,7 +68,8 @@ def test_what_is_told_is_what_rendering_everything_would_tell(demo: DemoData) ->
     outbox.drain()
     told = list(Document.objects.order_by("pk").values_list("body", "last_updated"))
     Push.objects.all().delete()
-    documents.refresh_all()
+    documents.request_refresh()
+    outbox.drain()
     assert list(Document.objects.order_by("pk").values_list("body", "last_updated")) == told
     assert not Push.objects.exists()
 
