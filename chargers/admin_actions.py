@@ -6,8 +6,9 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -21,6 +22,7 @@ from chargers.choices import CallResult, CallState, SessionStatus, StopReason
 from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import commands, lifecycle
 from chargers.services.charge_points import ocpp_address
+from infrastructure.bulk_actions import bulk_action
 from infrastructure.models import Charger
 from infrastructure.sentences import said
 
@@ -67,19 +69,29 @@ class StopActions(Pages):
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_chargingsession")
 
-    @action(description=_("Stop charging"), permissions=["operate"])
-    def stop_charging(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> None:
-        for session in queryset.filter(status__in=RUNNING):
-            _stop(request, session)
-        if not queryset.filter(status__in=RUNNING).exists():
-            messages.info(request, _("Nothing that you chose is running."))
+    @bulk_action(
+        description=_("Stop charging"),
+        permission="operate",
+        explanation=_(
+            "Chargers end the transactions, drivers can unplug, and each session is billed up to then. Where no car "
+            "has been plugged in yet, the session is given up and nothing is billed."
+        ),
+        is_danger=True,
+    )
+    def stop_charging(self, request: HttpRequest, session: ChargingSession) -> None:
+        if session.status not in RUNNING:
+            raise ValidationError(_("It is not running."))
+        _stop(session)
 
     @action(description=_("Stop charging"), url_path="stop", icon="stop_circle", permissions=["operate"])
     def stop_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         session: ChargingSession = self._object(request, object_id)
         if request.method == "POST":
             if session.status in RUNNING:
-                _stop(request, session)
+                try:
+                    messages.success(request, _stop(session))
+                except ValidationError as error:
+                    messages.error(request, " ".join(error.messages))
             return HttpResponseRedirect(reverse("admin:chargers_chargingsession_change", args=[session.pk]))
         explanation = (
             gettext("The charger ends the transaction, the driver can unplug, and the session is billed up to then.")
@@ -95,28 +107,20 @@ class StopActions(Pages):
         )
 
 
-def _stop(request: HttpRequest, session: ChargingSession) -> None:
+def _stop(session: ChargingSession) -> str:
+    """What is done now, in words. Raises ValidationError with the reason why it cannot be stopped."""
     try:
         call = commands.request_stop(session, StopReason.STAFF, timezone.now() + settings.COMMAND_TIMEOUT)
     except ChargingSession.DoesNotExist as error:
-        messages.error(
-            request, _("Session %(session)s cannot be stopped: %(error)s") % {"session": session, "error": error}
-        )
-        return
+        text = gettext("Session %(session)s cannot be stopped: %(error)s")
+        raise ValidationError(text % {"session": session, "error": error}) from error
     if call.state != CallState.DONE:
-        messages.success(
-            request,
-            _("%(identity)s is asked to stop session %(session)s.")
-            % {"identity": call.charger.identity, "session": session},
-        )
-    elif call.result == CallResult.ACCEPTED:
-        messages.success(
-            request, _("Session %(session)s is given up: its car had not been plugged in.") % {"session": session}
-        )
-    else:
-        messages.error(
-            request, _("Session %(session)s runs on: %(call)s") % {"session": session, "call": reason_of(call)}
-        )
+        text = gettext("%(identity)s is asked to stop session %(session)s.")
+        return text % {"identity": call.charger.identity, "session": session}
+    if call.result == CallResult.ACCEPTED:
+        return gettext("Session %(session)s is given up: its car had not been plugged in.") % {"session": session}
+    text = gettext("Session %(session)s runs on: %(call)s")
+    raise ValidationError(text % {"session": session, "call": reason_of(call)})
 
 
 class PasswordForm(forms.Form):

@@ -20,7 +20,10 @@ from chargers.services import pending as pending_service
 from infrastructure import access
 from infrastructure.admin_base import ReadOnlyAdmin
 from infrastructure.admin_display import display
+from infrastructure.bulk_actions import bulk_action
 from infrastructure.models import Location
+
+DISCARDED = _("It is refused as before, and listed again with its next attempt.")
 
 
 class AcceptForm(forms.Form):
@@ -97,14 +100,12 @@ class PendingChargerAdmin(Pages, ReadOnlyAdmin):
             pending_service.discard(row)
             messages.success(request, _("%(row)s is forgotten.") % {"row": row})
             return HttpResponseRedirect(reverse("admin:chargers_pendingcharger_changelist"))
-        explanation = gettext("It is refused as before, and listed again with its next attempt.")
-        context = {"explanation": explanation, "is_danger": True}
+        context = {"explanation": DISCARDED, "is_danger": True}
         return self._page(request, row, gettext("Discard"), "chargers/confirm.html", context)
 
-    @action(description=_("Discard"), permissions=["operate"])
-    def discard_chosen(self, request: HttpRequest, queryset: QuerySet[PendingCharger]) -> None:
-        for row in queryset:
-            pending_service.discard(row)
+    @bulk_action(description=_("Discard"), permission="operate", explanation=DISCARDED, is_danger=True)
+    def discard_chosen(self, request: HttpRequest, row: PendingCharger) -> None:
+        pending_service.discard(row)
 
 
 PAGES = {PendingCharger: PendingChargerAdmin}

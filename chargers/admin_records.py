@@ -16,7 +16,7 @@ from chargers.admin_operations import VariableActions
 from chargers.choices import ChargerEventKind, FrameKind
 from chargers.models import ChargerEvent, ChargerMessage, ChargerVariable
 from chargers.services.ocpp_requests import ACTIONS
-from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
+from infrastructure.admin_base import ReadOnlyAdmin, ScopedSearchFilter
 from infrastructure.admin_display import display, moment, pretty_text, zone_of
 from infrastructure.admin_filters import TimeFilter
 
@@ -67,7 +67,7 @@ class ChargerMessageAdmin(ReadOnlyAdmin):
 
     list_display = ["exact_time", "charger", "direction_label", "kind_label", "action", "line"]
     list_filter = [
-        ("charger", ScopedRelatedFilter),
+        ("charger", ScopedSearchFilter),
         ("direction", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
         ActionFilter,
@@ -115,7 +115,7 @@ class ChargerMessageAdmin(ReadOnlyAdmin):
 
 class ChargerEventAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "charger", "kind_label", "name", "severity", "evse_number", "short_info", "at"]
-    list_filter = [("charger", ScopedRelatedFilter), ("kind", ChoicesDropdownFilter), ("received_at", TimeFilter)]
+    list_filter = [("charger", ScopedSearchFilter), ("kind", ChoicesDropdownFilter), ("received_at", TimeFilter)]
     list_filter_submit = True
     read_with = ["charger__location__operator"]
     search_fields = ["name", "charger__identity"]
@@ -146,7 +146,8 @@ class ChargerEventAdmin(ReadOnlyAdmin):
 
 class ChargerVariableAdmin(VariableActions, ReadOnlyAdmin):
     list_display = ["full_name", "charger", "shown_value", "is_readonly", "needs_reboot", "read_at"]
-    list_filter = [("charger", ScopedRelatedFilter), "is_readonly", "needs_reboot"]
+    list_filter = [("charger", ScopedSearchFilter), "is_readonly", "needs_reboot"]
+    list_filter_submit = True
     read_with = ["charger__location__operator"]
     search_fields = ["component", "variable", "value", "charger__identity"]
     fields = [

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -22,6 +22,7 @@ from chargers.models import ChargerConnection, Reservation
 from chargers.services import commands, reserving
 from infrastructure.admin_base import ReadOnlyAdmin
 from infrastructure.admin_display import display, link
+from infrastructure.bulk_actions import bulk_action
 from infrastructure.models import EVSE, Charger
 from infrastructure.panels import Panel
 
@@ -33,6 +34,12 @@ STATE_COLOURS: dict[str, str] = {
     ReservationState.CANCELLED: "warning",
     ReservationState.REJECTED: "danger",
 }
+
+
+CANCELLED = _(
+    "The EVSE is free for everybody again, the driver's partner is told, and nothing is billed for the time "
+    "that it was reserved."
+)
 
 
 class CancelActions(Pages):
@@ -49,37 +56,30 @@ class CancelActions(Pages):
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chargers.change_reservation")
 
-    @action(description=_("Cancel reservation"), permissions=["operate"])
-    def cancel_reservations(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
-        for reservation in queryset:
-            _cancel(request, reservation)
+    @bulk_action(description=_("Cancel reservation"), permission="operate", explanation=CANCELLED, is_danger=True)
+    def cancel_reservations(self, request: HttpRequest, reservation: Reservation) -> None:
+        _cancel(reservation)
 
     @action(description=_("Cancel reservation"), url_path="cancel", icon="event_busy", permissions=["operate"])
     def cancel_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         reservation: Reservation = self._object(request, object_id)
         if request.method == "POST":
-            _cancel(request, reservation)
+            try:
+                messages.success(request, _cancel(reservation))
+            except ValidationError as error:
+                messages.error(request, " ".join(error.messages))
             return HttpResponseRedirect(reverse("admin:chargers_reservation_change", args=[reservation.pk]))
-        explanation = gettext(
-            "The EVSE is free for everybody again, the driver's partner is told, and nothing is billed for the time "
-            "that it was reserved."
-        )
-        context = {"explanation": explanation, "is_danger": True}
+        context = {"explanation": CANCELLED, "is_danger": True}
         return self._page(request, reservation, gettext("Cancel reservation"), "chargers/confirm.html", context)
 
 
-def _cancel(request: HttpRequest, reservation: Reservation) -> None:
+def _cancel(reservation: Reservation) -> str:
+    """What is done now, in words. Raises ValidationError where nothing is reserved any more."""
     if reserving.cancel_reservation(reservation):
-        messages.success(
-            request,
-            _("Reservation %(reservation)s is cancelled, and its partner is told.") % {"reservation": reservation},
-        )
-    else:
-        messages.error(
-            request,
-            _("Reservation %(reservation)s is %(lower)s.")
-            % {"reservation": reservation, "lower": reservation.get_state_display().lower()},
-        )
+        text = gettext("Reservation %(reservation)s is cancelled, and its partner is told.")
+        return text % {"reservation": reservation}
+    named = {"reservation": reservation, "lower": reservation.get_state_display().lower()}
+    raise ValidationError(gettext("Reservation %(reservation)s is %(lower)s.") % named)
 
 
 class ReservationAdmin(CancelActions, ReadOnlyAdmin):

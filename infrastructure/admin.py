@@ -15,6 +15,7 @@ from infrastructure.admin_base import (
     PanelsFirst,
     ReadOnlyAdmin,
     ScopedRelatedFilter,
+    ScopedSearchFilter,
     ServiceAdmin,
     ServiceInline,
     ServiceStackedInline,
@@ -220,7 +221,8 @@ class EVSEInline(ServiceInline):
 class ChargerAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
     import_resource = export_resource = ChargerResource
     list_display = ["identity", "name", "location", "evse_states", "roaming_id", "roaming", "readiness"]
-    list_filter = ["roaming", ("location__operator", ScopedRelatedFilter), ("location", ScopedRelatedFilter)]
+    list_filter = ["roaming", ("location__operator", ScopedRelatedFilter), ("location", ScopedSearchFilter)]
+    list_filter_submit = True
     read_with = ["location__operator"]
     list_prefetch_related = ["evses"]
     search_fields = ["identity", "name", "roaming_id", "location__name", "evses__evse_id"]

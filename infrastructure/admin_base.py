@@ -1,6 +1,6 @@
 """The base of every admin page: writes go through services, reads are scoped by operator."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.checks import UnfoldModelAdminChecks
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 
 from infrastructure import access, admin_display, admin_search, audit_page, panels
 from infrastructure.admin_forms import (
@@ -145,6 +145,16 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         return [(row.pk, str(row)) for row in _choices(field.related_model, request)]
+
+
+class ScopedSearchFilter(AutocompleteSelectFilter):
+    """The same over very many rows: they are found as one types, instead of all being written into each page."""
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        for entry in super().choices(changelist):
+            # The one that is chosen is named here, too.
+            entry["form"].fields[self.lookup_kwarg].queryset = _choices(self.field.related_model, self.request)
+            yield entry
 
 
 class ServiceInline(ScopedMixin, TabularInline):
@@ -306,11 +316,12 @@ class ServiceAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, Mo
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[Any]]:
         """Adds the services' reasons against a deletion; rows that only services write do not hinder it."""
-        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        lacking -= _names_of_dependent_models(self.admin_site)
+        # First: what goes along may be a hundred thousand rows, which Django reads and names one by one.
         reasons = [reason for obj in objs for reason in _reasons_against_deletion(obj)]
         if reasons:
-            return deleted, counts, set(), reasons
+            return [], {}, set(), reasons
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        lacking -= _names_of_dependent_models(self.admin_site)
         joins = _joins(objs)
         counts = {name: count for name, count in counts.items() if name not in joins.values()}
         return _without(tuple(f"{capfirst(name)}: " for name in joins), deleted), counts, lacking, protected

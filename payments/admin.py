@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -10,12 +10,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action
 
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin
 from infrastructure.admin_display import display
 from infrastructure.admin_filters import TimeFilter
 from infrastructure.admin_forms import ServiceForm
+from infrastructure.bulk_actions import bulk_action
 from infrastructure.exchange.admin import ImportExportAdmin
 from infrastructure.services import masterdata
 from payments import sheets
@@ -197,12 +197,14 @@ class TerminalAdmin(CoveragePage, ImportExportAdmin, ServiceAdmin):
     def our_invoice_base_url(self, terminal: Terminal) -> str:
         return peers.invoice_base_url(terminal.platform)
 
-    @action(description=_("Send assignment again"), permissions=["change"])
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Terminal]) -> None:
+    @bulk_action(
+        description=_("Send assignment again"),
+        permission="change",
+        explanation=_("The partners are told again what these terminals serve, as decided here."),
+    )
+    def send_again(self, request: HttpRequest, terminal: Terminal) -> None:
         with transaction.atomic():
-            for terminal in queryset:
-                terminal_push.queue_assignment(terminal.pk)
-        messages.success(request, _("The partners will be told what these terminals serve."))
+            terminal_push.queue_assignment(terminal.pk)
 
 
 @admin.register(FinancialAdviceConfirmation)

@@ -23,6 +23,7 @@ from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, LateStop
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
 from infrastructure.admin_display import display, link, moment, shown_json, zone_of
+from infrastructure.bulk_actions import bulk_action
 from infrastructure.sentences import said
 from payments.books_page import BooksPage
 from payments.choices import IssueKind, IssueState
@@ -93,6 +94,28 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
         (_("Decision"), {"fields": ["opened_at", "resolved_at", "resolved_by", "note"]}),
         (_("Messages"), {"classes": ["collapse"], "fields": ["messages_kept"]}),
     ]
+
+    actions = ["accept_chosen", "look_again"]
+
+    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("payments.change_paymentissue")
+
+    @bulk_action(
+        description=_("Accept with a note"),
+        permission="decide",
+        explanation=_("These stay as they are, each with your note. Other facts open them again."),
+        asks=_("Note"),
+    )
+    def accept_chosen(self, request: HttpRequest, issue: PaymentIssue, note: str) -> None:
+        worklist.accept(issue, request.user, note)
+
+    @bulk_action(
+        description=_("Look again"),
+        permission="decide",
+        explanation=_("The rows are judged anew now; otherwise that happens every minute."),
+    )
+    def look_again(self, request: HttpRequest, issue: PaymentIssue) -> None:
+        worklist.look_again(issue)
 
     def get_urls(self) -> list[URLPattern]:
         own = path(

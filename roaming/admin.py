@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -16,6 +17,7 @@ from chargers.admin_actions import Pages
 from infrastructure.admin_base import PanelsFirst, ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin, ShownMixin
 from infrastructure.admin_display import display
 from infrastructure.admin_filters import TimeFilter
+from infrastructure.bulk_actions import bulk_action
 from roaming import admin_messages, admin_pulls, admin_tokens  # noqa: F401 - register themselves
 from roaming.admin_actions import ConnectionActions, is_theirs
 from roaming.admin_circuit import CircuitActions
@@ -248,11 +250,13 @@ class PushAdmin(Pages, ReadOnlyAdmin):
     def has_deliver_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("roaming.change_push")
 
-    @action(description=_("Send again now"), permissions=["deliver"])
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Push]) -> None:
-        for row in queryset.select_related("platform"):
-            push.send_again(row)
-        messages.success(request, _("The newest state of what you chose is sent again now."))
+    @bulk_action(
+        description=_("Send again now"),
+        permission="deliver",
+        explanation=_("The platforms are sent the newest state of these again, whatever they answered before."),
+    )
+    def send_again(self, request: HttpRequest, row: Push) -> None:
+        push.send_again(row)
 
     @action(description=_("Send again now"), url_path="send-now", icon="send", permissions=["deliver"])
     def send_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -268,11 +272,15 @@ class PushAdmin(Pages, ReadOnlyAdmin):
         }
         return self._page(request, row, str(_("Send again now")), "chargers/confirm.html", {"explanation": explanation})
 
-    @action(description=_("Discard"), permissions=["deliver"])
-    def discard(self, request: HttpRequest, queryset: QuerySet[Push]) -> None:
-        for row in queryset:
-            push.discard(row)
-        messages.success(request, _("Discarded: the platforms will not be told."))
+    @bulk_action(
+        description=_("Discard"),
+        permission="deliver",
+        explanation=_("The platforms will not be told. What they hold stays as it is until something changes again."),
+        is_danger=True,
+    )
+    def discard(self, request: HttpRequest, row: Push) -> None:
+        if not push.discard(row):
+            raise ValidationError(_("It has been sent or discarded already, or is on its way."))
 
 
 @admin.register(Command)

@@ -195,11 +195,10 @@ def _new_end(push: Push) -> datetime | None:
     return now + STATE_LIFETIME if push.body is None else max(push.give_up_at, now + LAST_CHANCE)
 
 
-def discard(push: Push) -> None:
-    """Staff decides that the platform need not be told."""
-    Push.objects.filter(pk=push.pk, state__in=[PushState.PENDING, PushState.FAILED, PushState.DROPPED]).update(
-        state=PushState.DISCARDED, finished_at=timezone.now(), needs_operator=False
-    )
+def discard(push: Push) -> bool:
+    """Staff decides that the platform need not be told. False for one that is on its way or has ended otherwise."""
+    waiting = Push.objects.filter(pk=push.pk, state__in=[PushState.PENDING, PushState.FAILED, PushState.DROPPED])
+    return bool(waiting.update(state=PushState.DISCARDED, finished_at=timezone.now(), needs_operator=False))
 
 
 def delete_finished() -> None:

@@ -20,7 +20,7 @@ def staff(client):
 
 def act(client, model, name, *objects):
     """Runs an action of the list on these rows; gives the page that follows."""
-    data = {"action": name, "_selected_action": [obj.pk for obj in objects]}
+    data = {"action": name, "_selected_action": [obj.pk for obj in objects], "confirmed": "yes"}
     return client.post(reverse(f"admin:chargers_{model}_changelist"), data, follow=True).content.decode()
 
 
@@ -54,14 +54,14 @@ def test_staff_see_their_operators_rows_only(client, model):
 
 def test_staff_stop_a_running_session(staff):
     session = make_active()
-    assert "is asked to stop" in act(staff, "chargingsession", "stop_charging", session)
+    assert "Stop charging: done for 1 row." in act(staff, "chargingsession", "stop_charging", session)
     assert OutgoingCall.objects.get(action="STOP_TRANSACTION").session == session
     assert reread(session).stop_requested_by == "STAFF"
 
 
 def test_staff_give_up_a_session_without_its_car(staff):
     session = make_pending()
-    assert "is given up" in act(staff, "chargingsession", "stop_charging", session)
+    assert "Stop charging: done for 1 row." in act(staff, "chargingsession", "stop_charging", session)
     assert reread(session).status == "INVALID"
 
 

@@ -23,7 +23,7 @@ from chargers.services.ocpp_requests import check_request
 from infrastructure.models import Charger
 from infrastructure.outbox import drain
 from tests.chargers.factories import make_connector
-from tests.infrastructure.factories import LocationFactory, make_staff
+from tests.infrastructure.factories import ChargerFactory, LocationFactory, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -318,6 +318,16 @@ def test_the_message_list_costs_the_same_however_long_it_is(
     staff.get(address)
     with django_assert_max_num_queries(12):
         staff.get(f"{address}?charger__id__exact={records.pk}&action=Authorize&direction__exact=IN")
+
+
+def test_a_filter_of_messages_names_no_charger_but_the_chosen_one_of_ours(client: Any, connection: Any, records: Any):
+    """Ten thousand of them would be written into each page."""
+    others, foreign = ChargerFactory(location=records.location), ChargerFactory()
+    client.force_login(make_staff("mine", records.location.operator))
+    address = reverse("admin:chargers_chargervariable_changelist")
+    assert str(others) not in client.get(address).content.decode()
+    assert f">{others}</option>" in client.get(f"{address}?charger__id__exact={others.pk}").content.decode()
+    assert str(foreign) not in client.get(f"{address}?charger__id__exact={foreign.pk}").content.decode()
 
 
 def test_who_may_only_look_operates_nothing(client: Any, connection: Any):

@@ -46,7 +46,7 @@ def test_staff_see_reservations_of_their_operators_only(client, reservation):
 
 
 def test_staff_cancel_reservations_in_the_list(staff, reservation):
-    assert "is cancelled" in act(staff, "reservation", "cancel_reservations", reservation)
+    assert "done for 1 row" in act(staff, "reservation", "cancel_reservations", reservation)
     assert state(reservation) == "CANCELLED"
     assert "is cancelled" in act(staff, "reservation", "cancel_reservations", reservation)
 

@@ -101,6 +101,6 @@ def test_an_invoice_cannot_be_edited_or_deleted(admin_client: Any, platform: Any
 
 
 def test_the_assignment_is_sent_again_on_demand(admin_client: Any, terminal: Terminal) -> None:
-    form = {"action": "send_again", "_selected_action": [terminal.pk]}
+    form = {"action": "send_again", "_selected_action": [terminal.pk], "confirmed": "yes"}
     admin_client.post(reverse("admin:payments_terminal_changelist"), form)
     assert terminal.platform.pushes.filter(module="terminals").count() == 1

@@ -223,9 +223,8 @@ def make_push(platform, **fields):
 
 
 def run_action(client, name, push):
-    return client.post(
-        reverse("admin:roaming_push_changelist"), {"action": name, "_selected_action": [push.pk]}, follow=True
-    )
+    data = {"action": name, "_selected_action": [push.pk], "confirmed": "yes"}
+    return client.post(reverse("admin:roaming_push_changelist"), data, follow=True)
 
 
 def test_a_failed_push_is_queued_again(admin_client, platform):

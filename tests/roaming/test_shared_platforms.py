@@ -97,7 +97,7 @@ def test_a_refused_command_without_session_is_seen_where_the_platform_is_ones_ow
 def test_messages_of_others_are_neither_sent_nor_discarded(client, ada, shared, action):
     rows_of(shared)
     row = Push.objects.get()
-    data = {"action": action, "_selected_action": [row.pk]}
+    data = {"action": action, "_selected_action": [row.pk], "confirmed": "yes"}
     client.post(reverse("admin:roaming_push_changelist"), data, follow=True)
     row.refresh_from_db()
     assert (row.state, row.needs_operator) == (PushState.PENDING, True)
