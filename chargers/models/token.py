@@ -18,7 +18,8 @@ class Token(models.Model):
     """What a partner's driver identifies with: a card, mostly (OCPI 2.2.1 mod_tokens, 12.3.2).
 
     `peer_id` is opaque here: roaming writes tokens and interprets it. `body` is the object as the partner sent it,
-    unknown fields included; the columns repeat what is looked up. Tokens are never deleted, they become invalid.
+    unknown fields included; the columns repeat what is looked up. Partners delete no tokens, they make them invalid;
+    `received_at` is when that or anything else was last heard, and long after it an invalid one is forgotten.
     """
 
     peer_id = models.CharField(max_length=36)

@@ -146,12 +146,16 @@ def receive_listed(platform: RoamingPlatform, body: Json) -> None:
 
 
 def retire_unlisted(platform: RoamingPlatform, began: datetime) -> int:
-    """A full list is the new truth: what it does not have is no longer valid (2.2.1 transport_and_format, 4.1.3.2)."""
+    """A full list is the new truth: what it does not have is no longer valid (2.2.1 transport_and_format, 4.1.3.2).
+
+    That is told of now: a token is kept for a time from here on, however long ago it was last sent.
+    """
     unlisted = Token.objects.filter(peer_id=platform.peer_id, received_at__lt=began, is_valid=True)
-    retired = 0
+    retired, now = 0, timezone.now()
     for token in list(unlisted.only("body")):
         # The condition again: one that is pushed meanwhile is as valid as it says.
-        retired += unlisted.filter(pk=token.pk).update(is_valid=False, body={**token.body, "valid": False})
+        body = {**token.body, "valid": False}
+        retired += unlisted.filter(pk=token.pk).update(is_valid=False, body=body, received_at=now)
     if retired:
         logger.warning("%d tokens of %s are in its list no more", retired, platform)
     return retired

@@ -10,6 +10,7 @@ from config import personal
 from payments.models import FinancialAdviceConfirmation, Invoice, InvoicePdf, InvoiceRevision, PaymentIssue
 from roaming.choices import Module
 from roaming.models import Document
+from roaming.services import driver_tokens
 from tests.payments.factories import make_area, make_cdr, make_evse, make_operator, make_platform, make_session
 from tests.roaming.factories import DocumentFactory
 
@@ -132,3 +133,17 @@ def test_tokens_go_a_year_after_they_became_invalid():
     token("young-invalid", 10, is_valid=False)
     personal.erase_old(NOW)
     assert set(Token.objects.values_list("uid", flat=True)) == {"old-valid", "young-invalid"}
+
+
+def test_a_token_that_left_its_list_today_is_kept_from_today_on():
+    platform = make_platform(make_operator("Operator"), code="p", party=("AT", "P1"))
+    long_ago = NOW - timedelta(days=400)
+    values = {"peer_id": platform.peer_id, "country_code": "DE", "party_id": "EMA", "type": "RFID", "uid": UID}
+    Token.objects.create(
+        **values, whitelist="NEVER", is_valid=True, body={}, last_updated=long_ago, received_at=long_ago
+    )
+    assert driver_tokens.retire_unlisted(platform, NOW) == 1
+    personal.erase_old(NOW)
+    assert not Token.objects.get().is_valid
+    personal.erase_old(NOW + timedelta(days=400))
+    assert not Token.objects.exists()
