@@ -1,6 +1,8 @@
 """The roles of staff: groups that every installation has. Which operators a member of staff sees is set on the user.
 
-The permissions below are added at each migration; what a superuser adds to a group by hand stays.
+The permissions below are added at each migration; what a superuser adds to a group by hand stays, and nothing is
+ever taken out of a group here. A right that a new version takes out of a role needs a migration that takes it out of
+the group, once.
 """
 
 from typing import Any

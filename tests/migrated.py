@@ -90,8 +90,16 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _digest() -> str:
-    """Of all that decides what a migrated database looks like."""
-    files = [PROJECT / "requirements.txt", *sorted(PROJECT.glob("*/migrations/*.py"))]
+    """Of all that decides what a migrated database looks like: after the migrations the roles get their rights."""
+    names = (
+        "requirements.txt",
+        "config/roles.py",
+        "*/migrations/*.py",
+        "*/models*.py",
+        "*/*/models*.py",
+        "*/models/*.py",
+    )
+    files = [file for name in names for file in sorted(PROJECT.glob(name))]
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

@@ -1,10 +1,11 @@
 """Who may sign in, and what the roles of staff may do."""
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from config.roles import ROLES
+from config.roles import ROLES, create_roles
+from tests import migrated
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct-horse-battery"
@@ -79,3 +80,22 @@ def test_pages_forbid_foreign_scripts_and_frames(client):
     policy = client.get("/admin/login/").headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize("name", ["config/roles.py", "tariffs/models.py", "chargers/models/token.py"])
+def test_tests_begin_with_the_rights_that_the_roles_have_now(tmp_path, monkeypatch, name):
+    """A migrated database that is kept from run to run is not taken for another state of what made it."""
+    monkeypatch.setattr(migrated, "PROJECT", tmp_path)
+    for place in ("requirements.txt", "config/roles.py", name):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("before")
+    before = migrated._digest()
+    (tmp_path / name).write_text("after")
+    assert migrated._digest() != before
+
+
+def test_what_was_given_to_a_role_by_hand_stays():
+    group, right = Group.objects.get(name="Viewer"), Permission.objects.get(codename="change_operator")
+    group.permissions.add(right)
+    create_roles()
+    assert right in group.permissions.all()
