@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -10,6 +10,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -23,12 +24,17 @@ from infrastructure.exchange.formats import harmless
 from infrastructure.services import audit
 
 PER_PAGE = 50
+# Beyond the ends of the calendar there is no next day and no other time zone.
+DAYS = (date(1970, 1, 1), date(2999, 12, 31))
 KINDS = {"+": _("Added"), "~": _("Changed"), "-": _("Deleted")}
 
 
 def _day(label: Any) -> forms.DateField:
-    widget = forms.DateInput({"type": "date", "class": " ".join(INPUT_CLASSES)})
-    return forms.DateField(label=label, required=False, widget=widget)
+    first, last = DAYS
+    limits = {"min": first.isoformat(), "max": last.isoformat()}
+    widget = forms.DateInput({"type": "date", "class": " ".join(INPUT_CLASSES), **limits})
+    validators = [MinValueValidator(first), MaxValueValidator(last)]
+    return forms.DateField(label=label, required=False, widget=widget, validators=validators)
 
 
 class AuditForm(forms.Form):

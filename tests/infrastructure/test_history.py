@@ -176,6 +176,13 @@ def test_the_audit_trail_is_filtered_by_person_kind_and_day(root):
     assert found(person="ROOT", start="2020-01-01") == 2
 
 
+@pytest.mark.parametrize("query", [{"end": "9999-12-31"}, {"start": "0001-01-01"}])
+def test_a_day_at_the_end_of_the_calendar_is_refused_in_words(root, query):
+    page = root.get(reverse("admin:infrastructure_act_changelist"), query)
+    assert page.status_code == 200 and not page.context["form"].is_valid()
+    assert root.get(reverse("admin:infrastructure_act_csv"), query).status_code == 400
+
+
 def test_the_file_holds_no_formula(root):
     submit(root, url(LocationFactory()), city='=HYPERLINK("x")')
     text = root.get(reverse("admin:infrastructure_act_csv")).getvalue().decode()
