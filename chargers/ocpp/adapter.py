@@ -26,7 +26,12 @@ class Outcome:
 
 
 class Adapter(Protocol):
-    """One charger on one socket."""
+    """One charger on one socket.
+
+    `is_proven`: it has shown a secret at the handshake, not just said who it is.
+    """
+
+    is_proven: bool
 
     async def handle(self, frame: str) -> None:
         """Takes a frame from the charger: answers a request, or completes a call of ours."""

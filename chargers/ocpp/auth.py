@@ -50,8 +50,16 @@ class Credentials:
     certificate_end: datetime | None = None
 
 
-def let_in(identity: str, scope: dict[str, Any]) -> int:
-    """The charger's id. Raises Refused, and leaves a note of it for staff: see `services.pending`, `refusals`."""
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """`is_proven`: it has shown a secret, not just said who it is."""
+
+    charger_id: int
+    is_proven: bool
+
+
+def let_in(identity: str, scope: dict[str, Any]) -> Admitted:
+    """Who may come in. Raises Refused, and leaves a note of it for staff: see `services.pending`, `refusals`."""
     if "\0" in identity:  # no database takes it, so that nobody can have it
         raise Refused(UNKNOWN)
     shown = read_credentials(identity, scope)
@@ -61,7 +69,7 @@ def let_in(identity: str, scope: dict[str, Any]) -> int:
     if any(limit.is_reached(place, guess) for limit, place, guess in limits):
         raise Refused(TOO_MANY, "Too many wrong passwords or identities came from its address.")
     try:
-        charger_id = _admit(identity, shown)
+        admitted = _admit(identity, shown)
     except Refused as refused:
         if refused.status == UNKNOWN:
             pending.record_unknown(identity, shown.password, address, ", ".join(scope["subprotocols"]))
@@ -73,12 +81,12 @@ def let_in(identity: str, scope: dict[str, Any]) -> int:
         raise
     for limit, place, guess in limits:
         limit.note_right(place, guess)
-    return charger_id
+    return admitted
 
 
 def admit(identity: str, headers: Headers) -> int:
-    """As `let_in` with nothing but headers, and without a note."""
-    return _admit(identity, Credentials(read_password(identity, headers)))
+    """The charger's id, as `let_in` with nothing but headers, and without a note."""
+    return _admit(identity, Credentials(read_password(identity, headers))).charger_id
 
 
 def read_credentials(identity: str, scope: dict[str, Any]) -> Credentials:
@@ -91,7 +99,7 @@ def read_credentials(identity: str, scope: dict[str, Any]) -> Credentials:
     )
 
 
-def _admit(identity: str, shown: Credentials) -> int:
+def _admit(identity: str, shown: Credentials) -> Admitted:
     columns = (
         "connection__password_hash",
         "connection__next_password_hashes",
@@ -102,18 +110,20 @@ def _admit(identity: str, shown: Credentials) -> int:
     if known is None:
         raise Refused(UNKNOWN)
     charger_id, stored, expected, profile, certificate_name = known
+    if profile == SecurityProfile.NONE and settings.CHARGERS_WITHOUT_PASSWORD:
+        return Admitted(charger_id, is_proven=False)
     if profile == SecurityProfile.TLS_AND_CERTIFICATE:
         _check_certificate(shown, certificate_name or identity)
         if shown.certificate_end is not None:
             installed_certificates.note_shown(charger_id, shown.certificate_end)
-    elif not (profile == SecurityProfile.NONE and settings.CHARGERS_WITHOUT_PASSWORD):
+    else:
         needs_tls = profile == SecurityProfile.TLS_AND_PASSWORD
         password, is_new = _check_password(shown, stored or "", expected or [], needs_tls)
         if is_new:
             take_password(charger_id, password)
         else:
             keep_password(charger_id, stored, password)
-    return charger_id
+    return Admitted(charger_id, is_proven=True)
 
 
 def _check_password(shown: Credentials, stored: str, expected: list[str], needs_tls: bool) -> tuple[str, bool]:

@@ -93,7 +93,7 @@ class OcppConsumer(AsyncWebsocketConsumer):
         self._tasks = set()
         identity = unquote(self.scope["url_route"]["kwargs"]["identity"])
         try:
-            charger_id = await database.run(auth.let_in, identity, self.scope)
+            admitted = await database.run(auth.let_in, identity, self.scope)
         except auth.Refused as refused:
             logger.info("handshake of %r refused: %s %s", identity, refused.status, refused.reason)
             return await self._refuse(refused.status)
@@ -105,7 +105,7 @@ class OcppConsumer(AsyncWebsocketConsumer):
         if subprotocol is None:
             # OCPP-J 1.6, 3.1.2: complete the handshake without the header, then close.
             return await self.close(PROTOCOL_ERROR)
-        await self._open(identity, charger_id, subprotocol)
+        await self._open(identity, admitted, subprotocol)
 
     async def _refuse(self, status: int) -> None:
         if "websocket.http.response" not in self.scope.get("extensions", {}):
@@ -115,13 +115,15 @@ class OcppConsumer(AsyncWebsocketConsumer):
         await self.base_send({"type": "websocket.http.response.body", "body": b""})
         raise StopConsumer
 
-    async def _open(self, identity: str, charger_id: int, subprotocol: str) -> None:
-        self.charger_id, self.is_open = charger_id, True
+    async def _open(self, identity: str, admitted: auth.Admitted, subprotocol: str) -> None:
+        self.charger_id = charger_id = admitted.charger_id
+        self.is_open = True
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._wake.set()
         self._seen_at = timezone.now()
         self.adapter = ADAPTERS[subprotocol](identity, charger_id, self._send_frame, self._wake.set)
+        self.adapter.is_proven = admitted.is_proven
         await self._listen()
         replaced = await database.run(lifecycle.connected, charger_id, self.channel_name, subprotocol)
         if replaced:

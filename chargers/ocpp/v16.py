@@ -150,7 +150,7 @@ class ChargePoint16(Requests16):
 
     @on(Action.sign_certificate)
     async def on_sign_certificate(self, csr: str, **rest: Any) -> Any:
-        is_accepted = await database.run(certificates.receive_request, self.charger_id, csr)
+        is_accepted = await database.run(certificates.receive_request, self.charger_id, csr, is_proven=self.is_proven)
         return call_result.SignCertificate(status=GenericStatus.accepted if is_accepted else GenericStatus.rejected)
 
     async def _note(self, kind: ChargerEventKind, name: str, **told: Any) -> None:

@@ -191,7 +191,9 @@ class ChargePoint201(Requests201):
     @on(Action.sign_certificate)
     async def on_sign_certificate(self, csr: str, **rest: Any) -> Any:
         kind = rest.get("certificate_type", "")
-        is_accepted = await database.run(certificates.receive_request, self.charger_id, csr, kind)
+        is_accepted = await database.run(
+            certificates.receive_request, self.charger_id, csr, kind, is_proven=self.is_proven
+        )
         word = GenericStatusEnumType.accepted if is_accepted else GenericStatusEnumType.rejected
         return call_result.SignCertificate(status=word)
 

@@ -61,6 +61,7 @@ class Wire:
         self.identity = identity
         self.charger_id = charger_id
         self.on_booted = on_booted
+        self.is_proven = False
         self._send_text = send
         self._answers: dict[str, asyncio.Future[Any]] = {}
 

@@ -42,13 +42,14 @@ class Authority:
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-def receive_request(charger_id: int, csr: str, certificate_type: str = "") -> bool:
+def receive_request(charger_id: int, csr: str, certificate_type: str = "", *, is_proven: bool) -> bool:
     """Answers SignCertificate: whether the charger may expect a CertificateSigned.
 
     With an authority of our own it follows at once; without one, or for another kind of certificate, staff send it.
+    So they do where the charger has not proven who it is (`is_proven`): whoever knows its name could have one of it.
     """
     name = certificate_type or "SignCertificate"
-    if not has_authority() or certificate_type not in OWN_TYPES:
+    if not has_authority() or certificate_type not in OWN_TYPES or not is_proven:
         record_event(charger_id, ChargerEventKind.CERTIFICATE, name, info=csr)
         return True
     try:

@@ -50,7 +50,7 @@ def sent() -> Any:
 def test_a_request_gets_a_chain_that_holds_up_to_the_root(charger: Any, authority: Any, root: Any):
     key = new_key()
     csr = make_csr(*subject(charger), ("OU", "Whatever it wishes"), key=key)
-    assert certificates.receive_request(charger.pk, csr, "ChargingStationCertificate")
+    assert certificates.receive_request(charger.pk, csr, "ChargingStationCertificate", is_proven=True)
     call = sent()
     assert call["action"] == "CertificateSigned"
     assert call["payload"]["certificateType"] == "ChargingStationCertificate"
@@ -84,8 +84,8 @@ def test_it_is_not_valid_for_longer_than_its_authority(charger: Any, settings: A
 
 def test_the_name_is_the_one_that_the_handshake_asks_for(charger: Any):
     ChargerConnection.objects.update(certificate_name="SERIAL-7")
-    assert certificates.receive_request(charger.pk, make_csr(*subject(charger, CN="SERIAL-7")))
-    assert not certificates.receive_request(charger.pk, make_csr(*subject(charger)))
+    assert certificates.receive_request(charger.pk, make_csr(*subject(charger, CN="SERIAL-7")), is_proven=True)
+    assert not certificates.receive_request(charger.pk, make_csr(*subject(charger)), is_proven=True)
 
 
 def weak(charger: Any) -> str:
@@ -118,7 +118,7 @@ def serial(charger: Any) -> str:
     ],
 )
 def test_what_must_not_be_signed_is_refused_with_the_reason_for_staff(charger: Any, make: Any, why: str):
-    assert not certificates.receive_request(charger.pk, make(charger))
+    assert not certificates.receive_request(charger.pk, make(charger), is_proven=True)
     assert not OutgoingCall.objects.exists()
     assert why in ChargerEvent.objects.get().info
 
@@ -127,8 +127,14 @@ def test_what_must_not_be_signed_is_refused_with_the_reason_for_staff(charger: A
 def test_without_an_authority_and_for_cars_it_is_staffs(charger: Any, settings: Any, kind: str):
     if not kind:
         settings.CHARGER_CA_KEY_FILE = settings.CHARGER_CA_CERTIFICATE_FILE = ""
-    assert certificates.receive_request(charger.pk, "PEM", kind)
+    assert certificates.receive_request(charger.pk, "PEM", kind, is_proven=True)
     assert (ChargerEvent.objects.get().info, OutgoingCall.objects.count()) == ("PEM", 0)
+
+
+def test_who_has_only_said_who_it_is_gets_no_certificate_of_it(charger: Any):
+    csr = make_csr(*subject(charger))
+    assert certificates.receive_request(charger.pk, csr, is_proven=False)
+    assert (ChargerEvent.objects.get().info, OutgoingCall.objects.count()) == (csr, 0)
 
 
 def problems() -> list[str]:
@@ -143,7 +149,7 @@ def test_files_that_are_no_authority_are_found_at_the_start(charger: Any, settin
     assert problems() == ["plugtill.E010"]
     (tmp_path / "ca.key").unlink()
     assert problems() == ["plugtill.E010"]
-    assert not certificates.receive_request(charger.pk, make_csr(*subject(charger)))
+    assert not certificates.receive_request(charger.pk, make_csr(*subject(charger)), is_proven=True)
     settings.CHARGER_CA_KEY_FILE = ""
     assert problems() == ["plugtill.E009"]
 
@@ -166,6 +172,22 @@ async def test_over_the_wire(settings: Any, tmp_path: Path, root: Any, protocol:
     await socket.answer(frame[1], status="Accepted")
     assert await socket.ask("SignCertificate", csr="nonsense", **more) == {"status": "Rejected"}
     await socket.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
+async def test_over_a_socket_without_a_proof_nothing_is_signed(settings: Any, protocol: str):
+    settings.CHARGERS_WITHOUT_PASSWORD = True
+    charger = await sync_to_async(_with_password)()
+    await ChargerConnection.objects.aupdate(security_profile=0)
+    socket = ChargerSocket(charger.identity, subprotocols=[protocol])
+    assert await socket.connect() == {"type": "websocket.accept", "subprotocol": protocol}
+    # What staff ask for meanwhile makes nobody of it whom it has not shown to be.
+    await ChargerConnection.objects.aupdate(security_profile=3)
+    assert await socket.ask("SignCertificate", csr=make_csr(*subject(charger))) == {"status": "Accepted"}
+    await socket.close()
+    assert not await OutgoingCall.objects.filter(payload__action="CertificateSigned").aexists()
+    assert (await ChargerEvent.objects.aget(kind="CERTIFICATE")).info.startswith("-----BEGIN")
 
 
 def _with_password() -> Any:

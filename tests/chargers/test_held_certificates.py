@@ -100,7 +100,7 @@ def test_what_the_proxy_says_of_its_end_is_kept(charger: Any):
     scope = {"headers": headers, "scheme": "wss", "subprotocols": [], auth.FROM_PROXY: True}
     finish(charger, "CertificateSigned", {"certificateChain": pem(certificate())})
     for _ in range(2):
-        assert auth.let_in(charger.identity, scope) == charger.pk
+        assert auth.let_in(charger.identity, scope).charger_id == charger.pk
         assert ChargerCertificate.objects.get().expires_at == datetime(2027, 1, 31, 12, tzinfo=UTC)
 
 
