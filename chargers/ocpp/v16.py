@@ -111,7 +111,9 @@ class ChargePoint16(Requests16):
         if "id_tag" not in rest:
             return call_result.StopTransaction()
         id_tag = in_capitals(rest["id_tag"])
-        tag = authorize.tag_of_owner(session, id_tag) if session else None
+        tag = None
+        if session is not None:
+            tag = await database.run(authorize.tag_of_owner, self.charger_id, session, id_tag)
         if tag is None:
             tag = await database.run_patiently(authorize.authorize, self.charger_id, id_tag)
         return call_result.StopTransaction(id_tag_info=_id_tag_info(tag))

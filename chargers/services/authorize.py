@@ -44,13 +44,18 @@ def is_owner(session: ChargingSession, id_tag: str) -> bool:
     return is_card or session.id_tag == id_tag
 
 
-def tag_of_owner(session: ChargingSession, id_tag: str) -> TagInfo | None:
+def tag_of_owner(charger_id: int, session: ChargingSession, id_tag: str) -> TagInfo | None:
     """What is told of the card with which its own transaction is ended; None for any other card.
 
-    Chargers remember the answer for the card's next use, so that another one has to be asked for (OCPP 1.6, 4.10).
+    Chargers remember the answer for the card's next use (OCPP 1.6, 4.10): another one has to be asked for, and one
+    that we gave out may have been blocked while it charged. Waits for nobody.
     """
-    is_its_own = session.accepted_at is not None and is_owner(session, id_tag)
-    return TagInfo(AuthorizationStatus.ACCEPTED, session.parent_id_tag) if is_its_own else None
+    if session.accepted_at is None or not is_owner(session, id_tag):
+        return None
+    own = permit_for(charger_id, id_tag, None)
+    if own is not None:
+        return TagInfo(own.status, own.parent_id_tag)
+    return TagInfo(AuthorizationStatus.ACCEPTED, session.parent_id_tag)
 
 
 def authorize_other(charger_id: int, group: str, id_tag: str) -> TagInfo:

@@ -54,7 +54,7 @@ def continue_session(charger_id: int, event: TransactionReported) -> EventAnswer
     if session_id is None:
         return None
     _apply(charger_id, session_id, event)
-    return _answer(session_id, event)
+    return _answer(charger_id, session_id, event)
 
 
 def judge_card(charger_id: int, event: TransactionReported, answer: EventAnswer) -> EventAnswer:
@@ -150,10 +150,10 @@ def _open(
         if one.seq_no >= opening.event.seq_no:
             _apply(charger_id, session_id, one)
     _forget(charger_id, timeline)
-    return _answer(session_id, event, started.tag)
+    return _answer(charger_id, session_id, event, started.tag)
 
 
-def _answer(session_id: int, event: TransactionReported, tag: TagInfo | None = None) -> EventAnswer:
+def _answer(charger_id: int, session_id: int, event: TransactionReported, tag: TagInfo | None = None) -> EventAnswer:
     session = ChargingSession.objects.get(pk=session_id)
     if tag is None:
         is_accepted = session.accepted_at is not None and session.status != SessionStatus.INVALID
@@ -165,7 +165,10 @@ def _answer(session_id: int, event: TransactionReported, tag: TagInfo | None = N
     cost = None if gross is None else money(gross, session.currency)
     if event.id_tag is None:
         return EventAnswer(None, cost)
-    is_others = tag.status == AuthorizationStatus.ACCEPTED and not authorize.is_owner(session, event.id_tag)
+    is_accepted = tag.status == AuthorizationStatus.ACCEPTED
+    is_others = is_accepted and not authorize.is_owner(session, event.id_tag)
+    if is_accepted and event.is_over:
+        tag = authorize.tag_of_owner(charger_id, session, event.id_tag) or tag
     return EventAnswer(tag, cost, session.parent_id_tag if is_others else None)
 
 

@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 from django.utils import timezone
 
-from chargers.models import CDR, ChargerConnection, ChargingSession, MeterSample, OutgoingCall, PendingCharger
+from chargers.models import CDR, ChargerConnection, ChargingSession, IdToken, MeterSample, OutgoingCall, PendingCharger
 from chargers.ocpp import auth, consumer, database
 from chargers.services import calls, commands, lifecycle, progress
 from infrastructure.models import EVSE
@@ -148,6 +148,19 @@ async def test_a_boot_and_a_life(identity):
     assert connection.is_online and connection.vendor == "Maker" and connection.protocol == "ocpp1.6"
     await charger.close()
     assert not (await row(ChargerConnection)).is_online
+
+
+async def test_an_own_card_that_was_blocked_while_it_charged_ends_its_session_and_is_told_so(connector, identity):
+    card = await IdToken.objects.acreate(operator=connector.evse.charger.location.operator, id_tag="FLEET-1")
+    charger = await ChargerSocket(identity).open()
+    told = {"connectorId": 1, "idTag": "fleet-1", "meterStart": 0, "timestamp": now()}
+    answer = await charger.ask("StartTransaction", **told)
+    assert answer["idTagInfo"] == {"status": "Accepted"}
+    await IdToken.objects.filter(pk=card.pk).aupdate(is_blocked=True)
+    stop = {"transactionId": answer["transactionId"], "meterStop": 900, "timestamp": now(), "idTag": "fleet-1"}
+    assert await charger.ask("StopTransaction", **stop) == {"idTagInfo": {"status": "Blocked"}}
+    assert (await row(ChargingSession)).status == "COMPLETED"
+    await charger.close()
 
 
 async def test_a_paid_session_from_the_remote_start_to_the_record(connector, identity):

@@ -96,6 +96,23 @@ async def test_anothers_card_has_a_say_in_a_transaction_only_as_its_group(
     await station.close()
 
 
+async def test_an_own_card_that_was_blocked_while_it_charged_ends_its_session_and_is_told_so(connector, identity):
+    operator = connector.evse.charger.location.operator
+    card = await IdToken.objects.acreate(operator=operator, id_tag="CARD", parent_id_tag="FLEET")
+    station = await Station(identity).open()
+    group = {"groupIdToken": {"idToken": "FLEET", "type": "Central"}}
+    began = {"wh": 0, "state": "Charging", "tag": "card", "evse": {"id": 1}, "seq_no": 0}
+    answer = await station.tell("Started", "Authorized", 0, **began)
+    assert answer["idTokenInfo"] == {"status": "Accepted", **group}
+    await IdToken.objects.filter(pk=card.pk).aupdate(is_blocked=True)
+    answer = await station.tell("Started", "Authorized", 0, **began)  # again: what was accepted then
+    assert answer["idTokenInfo"] == {"status": "Accepted", **group}
+    answer = await station.tell("Ended", "StopAuthorized", 9, wh=1000, state="EVConnected", tag="card", seq_no=1)
+    assert answer["idTokenInfo"] == {"status": "Blocked", **group}
+    assert (await session()).status == "COMPLETED"
+    await station.close()
+
+
 async def test_the_tag_of_a_running_transaction_starts_no_second_one(connector, identity):
     station = await Station(identity).open()
     call = await remote_start(station, connector)
