@@ -1,7 +1,7 @@
 """Local authorisation lists: which tags a charger lets in while it cannot ask (OCPP 1.6, 3.5.2; 2.0.1, D)."""
 
+import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from chargers.services.lock_order import lock_charger, lock_connection
 from chargers.services.ocpp_requests import ChargerOffline, InvalidRequest, request_command
 from chargers.services.outgoing import Json
 from infrastructure.models import Charger
+
+logger = logging.getLogger(__name__)
 
 DIFFERENTIAL = "Differential"
 # Failed or VersionMismatch, or an error in words: the charger holds another list than we think.
@@ -88,8 +90,15 @@ def follow_call(call_id: int) -> None:
         elif call.result == CallResult.ACCEPTED:
             _hold(local_list, local_list.sent_version)
         elif call.payload["payload"].get("updateType") == DIFFERENTIAL and call.result in _REFUSED:
-            with suppress(ChargerOffline):
-                request_sending(call.charger, timezone.now() + settings.COMMAND_TIMEOUT)
+            _send_whole(call.charger)
+
+
+def _send_whole(charger: Charger) -> None:
+    """What cannot be sent now goes whole with the next sending: nobody knows what the charger holds."""
+    try:
+        request_sending(charger, timezone.now() + settings.COMMAND_TIMEOUT)
+    except (ChargerOffline, InvalidRequest) as error:
+        logger.warning("charger %s refused changes of its local list, and cannot be sent all of it: %s", charger, error)
 
 
 def _hold(local_list: LocalList, version: int | None) -> None:

@@ -19,6 +19,7 @@ from chargers.models import (
 from chargers.ports import Permit
 from chargers.services import authorize, calls, sessions
 from chargers.services.events import TransactionEnded, TransactionStarted
+from infrastructure.models import OutboxEvent
 from infrastructure.outbox import drain
 from tests.api.caller import make_caller
 from tests.chargers.factories import make_connector
@@ -254,6 +255,22 @@ def test_a_charger_that_cannot_do_with_the_changes_gets_all_of_it(caller, charge
     calls.finish_call(OutgoingCall.objects.latest("pk").pk, result, {})
     drain()
     assert (OutgoingCall.objects.count(), LocalList.objects.get().held_version) == (3, None)
+
+
+def test_a_list_that_cannot_be_sent_after_refused_changes_is_not_tried_again_and_again(caller, charger, caplog):
+    path = f"charge-points/{charger.identity}/local-list"
+    caller.send("put", path, {"entries": [{"id_tag": "A"}, {"id_tag": "B"}]})
+    answered(caller.send("post", f"{path}/send"), "ACCEPTED", status="Accepted")
+    caller.send("put", path, {"entries": [{"id_tag": "A"}, {"id_tag": "B"}, {"id_tag": "C"}]})
+    sent = caller.send("post", f"{path}/send")
+    assert last_list()[0] == "Differential"
+    caller.send("put", path, {"entries": [{"id_tag": "x" * 36}]})
+    answered(sent, "FAILED", status="Failed")
+    assert not OutboxEvent.objects.filter(processed_at=None).exists()
+    assert OutgoingCall.objects.count() == 2 and "cannot be sent all of it" in caplog.text
+    caller.send("put", path, {"entries": [{"id_tag": "A"}]})
+    caller.send("post", f"{path}/send")
+    assert last_list()[0] == "Full"
 
 
 @pytest.mark.parametrize(
