@@ -135,6 +135,8 @@ class OcppConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if not self.is_open:
             return
+        # An answer that has just come is taken before: settings of security often cost the connection.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await self._hint(self.channel_layer.group_discard(outgoing.group_of(self.charger_id), self.channel_name))
@@ -231,7 +233,9 @@ class OcppConsumer(AsyncWebsocketConsumer):
             if call is not None:
                 with correlation.correlated(call.correlation_id):
                     outcome = await perform(self.adapter, call)
-                    await database.run(calls.finish_call, call.id, outcome.result, outcome.answer)
+                    # Written down though the socket goes meanwhile, and this task with it.
+                    finishing = database.run(calls.finish_call, call.id, outcome.result, outcome.answer)
+                    await asyncio.shield(finishing)
         return call is not None
 
     async def _wait_for_wake_up(self) -> None:

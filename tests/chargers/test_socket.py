@@ -271,6 +271,16 @@ async def test_after_a_restart_a_sent_call_is_not_sent_again_and_the_transaction
     await charger.close()
 
 
+async def test_an_answer_counts_though_the_charger_goes_with_it(connector, identity):
+    charger = await ChargerSocket(identity).open()
+    call = await request_start(connector)
+    frame = await charger.request()
+    await charger.answer(frame[1], status="Accepted")
+    await charger.close()
+    ended = await until(lambda: OutgoingCall.objects.filter(pk=call.pk, state="DONE").first())
+    assert ended.result == "ACCEPTED"
+
+
 async def test_the_newer_socket_wins(connector, identity):
     older = await ChargerSocket(identity).open()
     newer = await ChargerSocket(identity).open()
