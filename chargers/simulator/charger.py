@@ -10,8 +10,9 @@ from typing import Any
 from ocpp.v16.enums import ChargingProfileStatus, ConfigurationStatus, ReservationStatus, UnlockStatus
 
 from chargers.simulator.behaviour import Behaviour
-from chargers.simulator.configuration import Configuration
-from chargers.simulator.connector import Connector, Transaction
+from chargers.simulator.certificate import OwnCertificate
+from chargers.simulator.configuration import PASSWORD_KEY, Configuration
+from chargers.simulator.connector import INTERVAL, Connector, Transaction
 from chargers.simulator.dialect import Dialect, Dialect16
 from chargers.simulator.dialect201 import Dialect201
 from chargers.simulator.log import EventLog, timestamp
@@ -24,6 +25,9 @@ from chargers.simulator.variables import report
 
 DIALECTS: dict[str, type[Dialect16] | type[Dialect201]] = {"1.6": Dialect16, "2.0.1": Dialect201}
 TRIGGERS = {"BootNotification", "Heartbeat", "MeterValues", "StatusNotification"}
+SIGN_TRIGGERS = {"SignChargePointCertificate", "SignChargingStationCertificate"}
+# OCPP 2.0.1, BasicAuthPassword; AuthorizationKey of 1.6 alike.
+PASSWORD_LENGTHS = range(16, 41)
 
 
 class Charger:
@@ -34,12 +38,17 @@ class Charger:
         self.behaviour, self.configuration = Behaviour(), Configuration()
         self.dialect: Dialect = DIALECTS[settings.ocpp](self)
         self.outgoing = Outgoing(call=self.dialect.call)
+        # The latest one, which the back office may have set.
+        self.password = settings.password
+        self.certificate = OwnCertificate()
         # By transaction: what the display shows the driver.
         self.displayed_cost: dict[str, float] = {}
         self.connectors = {number: self._new_connector(number) for number in range(1, settings.evses + 1)}
         self.reservations, self.smart_charging = Reservations(self.connectors), SmartCharging()
         self._next_limits: asyncio.TimerHandle | None = None
         self.configuration.fixed["NumberOfConnectors"] = str(settings.evses)
+        if settings.meter == "interval":
+            self.configuration.fixed["MeterValuesSampledData"] = f"{INTERVAL},Power.Active.Import"
         self.meter_interval = settings.meter_interval
         self._configured_interval = self.configuration.seconds("MeterValueSampleInterval")
         # Set by the link while there is one.
@@ -58,6 +67,7 @@ class Charger:
             power_kw=self.settings.power_kw,
             speed_up=self.settings.speed_up,
             battery_wh=battery * 1000 if battery else None,
+            has_register=self.settings.meter == "register",
         )
 
     def restore(self) -> None:
@@ -66,6 +76,7 @@ class Charger:
         if not kept:
             return
         self.outgoing.restore(kept["outgoing"])
+        self.password = kept.get("password", self.password)
         for snapshot in kept["connectors"]:
             if connector := self.connectors.get(snapshot["number"]):
                 connector.restore(snapshot, time.monotonic())
@@ -83,7 +94,7 @@ class Charger:
     def save(self) -> None:
         """Writes the state file, if there is one."""
         connectors = [connector.snapshot() for connector in self.connectors.values()]
-        self._store.save({"connectors": connectors, "outgoing": self.outgoing.snapshot()})
+        self._store.save({"connectors": connectors, "outgoing": self.outgoing.snapshot(), "password": self.password})
 
     # -- questions -------------------------------------------------------------------------------------
 
@@ -273,10 +284,39 @@ class Charger:
             self._report(connector)
 
     def change_configuration(self, key: str, value: str) -> ConfigurationStatus:
+        if key == PASSWORD_KEY:
+            taken = self.change_password(value)
+            return ConfigurationStatus.accepted if taken else ConfigurationStatus.rejected
         status = self.configuration.change(key, value)
         if key == "MeterValueSampleInterval" and status is ConfigurationStatus.accepted:
             self.meter_interval_changed()
         return status
+
+    def change_password(self, password: str) -> bool:
+        """Takes a password of a length that OCPP allows; it counts from the next connection on."""
+        if len(password) not in PASSWORD_LENGTHS:
+            return False
+        self.password = password
+        self.log.record("password_changed")
+        self.save()
+        return True
+
+    def reconnect(self) -> None:
+        """As after a new password (OCPP 1.6 security whitepaper, A01; OCPP 2.0.1, A01)."""
+        self.drop_link(0, False)
+
+    def request_certificate(self, common_name: str | None = None, organization: str | None = None) -> None:
+        """Makes a new key and asks the back office to sign it (SignCertificate)."""
+        csr = self.certificate.request(
+            common_name or self.settings.identity, organization or self.configuration.texts["CpoName"]
+        )
+        self.outgoing.add(self.dialect.sign_certificate(csr))
+
+    def take_certificate(self, chain: str) -> bool:
+        """Of CertificateSigned; False for one that is not for our key."""
+        taken = self.certificate.take(chain)
+        self.log.record("certificate_taken" if taken else "certificate_refused")
+        return taken
 
     def meter_interval_changed(self) -> None:
         interval = self.configuration.seconds("MeterValueSampleInterval")
@@ -305,9 +345,13 @@ class Charger:
         self.drop_link(0, True)
 
     def can_trigger(self, message: str, number: int | None) -> bool:
+        if message in SIGN_TRIGGERS:
+            return True
         return message in TRIGGERS and (number is None or bool(self.selected(number)))
 
     def trigger(self, message: str, number: int | None) -> None:
+        if message in SIGN_TRIGGERS:
+            return self.request_certificate()
         for connector in self.selected(number or 0):
             if message == "StatusNotification":
                 self._notify(connector)

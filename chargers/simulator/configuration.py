@@ -22,6 +22,10 @@ READ_ONLY = {
     "LocalPreAuthorize": "false",
     "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import",
 }
+# Words that can be written.
+TEXTS = {"CpoName": "Plugtill"}
+# Can be written and never be read (OCPP 1.6 security whitepaper, 2.2); it must have 16 to 40 characters.
+PASSWORD_KEY = "AuthorizationKey"
 NUMBERS = {
     "HeartbeatInterval": "300",
     "MeterValueSampleInterval": "10",
@@ -38,6 +42,7 @@ class Configuration:
     """Keys and their values as strings, as they travel."""
 
     fixed: dict[str, str] = field(default_factory=lambda: dict(READ_ONLY))
+    texts: dict[str, str] = field(default_factory=lambda: dict(TEXTS))
     numbers: dict[str, str] = field(default_factory=lambda: dict(NUMBERS))
 
     def seconds(self, key: str) -> float:
@@ -47,6 +52,9 @@ class Configuration:
         """Outcome of ChangeConfiguration."""
         if key in self.fixed:
             return ConfigurationStatus.rejected
+        if key in self.texts:
+            self.texts[key] = value
+            return ConfigurationStatus.accepted
         if key not in self.numbers:
             return ConfigurationStatus.not_supported
         if not value.isdigit():
@@ -56,7 +64,7 @@ class Configuration:
 
     def listing(self, wanted: list[str] | None) -> tuple[list[dict[str, Any]], list[str]]:
         """Known keys as KeyValue, and the wanted keys nobody knows."""
-        values = self.fixed | self.numbers
+        values = self.fixed | self.texts | self.numbers
         names = wanted or sorted(values)
         known = [
             {"key": name, "readonly": name in self.fixed, "value": values[name]} for name in names if name in values

@@ -6,6 +6,7 @@ from typing import Any
 SECONDS_PER_HOUR = 3600
 # A used meter does not start at zero; a back office that assumes it does must fail here.
 FIRST_REGISTER_WH = 12_345.0
+REGISTER, INTERVAL = "Energy.Active.Import.Register", "Energy.Active.Import.Interval"
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Connector:
     limit_kw: float | None = None
     transaction: Transaction | None = None
     advanced_at: float = 0.0
+    has_register: bool = True
+    told_wh: int = 0
 
     @property
     def status(self) -> str:
@@ -71,6 +74,14 @@ class Connector:
         """The register as the display shows it, whole Wh."""
         return int(self.register_wh)
 
+    def energy_to_tell(self) -> tuple[str, int]:
+        """Measurand and Wh of the next value: the register, or where the meter tells none what flowed since the last
+        value."""
+        if self.has_register:
+            return REGISTER, self.meter_wh
+        since, self.told_wh = self.meter_wh - self.told_wh, self.meter_wh
+        return INTERVAL, since
+
     @property
     def power_w(self) -> float:
         """Present power; the speed-up is no part of it."""
@@ -81,7 +92,7 @@ class Connector:
     def begin(self, transaction: Transaction, now: float) -> None:
         """Starts to charge; the authorisation is used up."""
         self.transaction, self.id_tag, self.start_id = transaction, None, None
-        self.suspended, self.advanced_at = False, now
+        self.suspended, self.advanced_at, self.told_wh = False, now, self.meter_wh
 
     def end(self) -> Transaction:
         """Stops to charge; the cable, if plugged, is still to be taken away."""
@@ -113,7 +124,7 @@ class Connector:
 
     def snapshot(self) -> dict[str, Any]:
         """What must survive a restart."""
-        kept = ("number", "register_wh", "plugged", "operative", "finishing", "suspended", "id_tag")
+        kept = ("number", "register_wh", "plugged", "operative", "finishing", "suspended", "id_tag", "told_wh")
         transaction = asdict(self.transaction) if self.transaction else None
         return {name: getattr(self, name) for name in kept} | {"transaction": transaction}
 

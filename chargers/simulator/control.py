@@ -37,6 +37,8 @@ class Control:
             "/suspend": self.suspend,
             "/power": self.power,
             "/behave": self.behave,
+            "/sign-certificate": self.sign_certificate,
+            "/password": self.password,
         }
 
     def _connector(self, body: Body) -> Connector:
@@ -85,6 +87,14 @@ class Control:
     async def behave(self, body: Body) -> None:
         self.charger.behaviour.change(body)
 
+    async def sign_certificate(self, body: Body) -> None:
+        self.charger.request_certificate(body.get("common_name"), body.get("organization"))
+
+    async def password(self, body: Body) -> None:
+        if not self.charger.change_password(str(body["password"])):
+            raise Refused("a password has 16 to 40 characters")
+        self.charger.reconnect()
+
     async def state(self) -> Body:
         """Everything there is to know about the charge point."""
         charger = self.charger
@@ -93,6 +103,7 @@ class Control:
             "online": charger.online,
             "booted": self.link.booted,
             "behaviour": asdict(charger.behaviour),
+            "certificate": charger.certificate.described,
             "unsent": [message.kind for message in charger.outgoing.messages],
             "connectors": [self._describe(connector) for connector in charger.connectors.values()],
         }

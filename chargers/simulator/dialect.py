@@ -27,6 +27,8 @@ class Dialect(Protocol):
 
     def authorize(self, id_tag: str) -> Any: ...
 
+    def sign_certificate(self, csr: str) -> Message: ...
+
     def parent_id_tag(self, answer: Any) -> str | None:
         """Of an answer to Authorize: None when the card may not charge, "" when it has no parent."""
 
@@ -72,6 +74,9 @@ class Dialect16:
     def authorize(self, id_tag: str) -> Any:
         return call.Authorize(id_tag)
 
+    def sign_certificate(self, csr: str) -> Message:
+        return Message("SignCertificate", {"csr": csr})
+
     def parent_id_tag(self, answer: Any) -> str | None:
         if answer.id_tag_info["status"] != AuthorizationStatus.accepted:
             return None
@@ -87,7 +92,7 @@ class Dialect16:
         return connector.status
 
     def start(self, connector: Connector, transaction: Transaction, reservation_id: int | None) -> Message:
-        return messages.start_transaction(connector.number, transaction, reservation_id)
+        return messages.start_transaction(connector, transaction, reservation_id)
 
     def meter(self, connector: Connector, transaction: Transaction | None) -> Message:
         return messages.meter_values(connector, transaction)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ocpp.v201 import call
 
-from chargers.simulator.connector import Connector, Transaction
+from chargers.simulator.connector import REGISTER, Connector, Transaction
 from chargers.simulator.log import timestamp
 from chargers.simulator.outgoing import Message
 from chargers.simulator.settings import Settings
@@ -55,6 +55,9 @@ class Dialect201:
     def authorize(self, id_tag: str) -> Any:
         return call.Authorize(id_token=_token(id_tag, "ISO14443"))
 
+    def sign_certificate(self, csr: str) -> Message:
+        return Message("SignCertificate", {"csr": csr, "certificate_type": "ChargingStationCertificate"})
+
     def parent_id_tag(self, answer: Any) -> str | None:
         info = answer.id_token_info
         if info["status"] != "Accepted":
@@ -76,7 +79,8 @@ class Dialect201:
         payload["transaction_info"]["charging_state"] = _state(connector, transaction)
         payload["evse"] = {"id": connector.number, "connector_id": CONNECTOR}
         payload["id_token"] = _token(transaction.id_tag, "ISO14443" if transaction.start_id is None else "Central")
-        payload["meter_value"] = [_meter_value(connector, "Transaction.Begin", transaction.meter_start)]
+        if connector.has_register:
+            payload["meter_value"] = [_meter_value(connector, "Transaction.Begin", transaction.meter_start)]
         if transaction.start_id is not None:
             payload["transaction_info"]["remote_start_id"] = transaction.start_id
         if reservation_id is not None:
@@ -143,9 +147,9 @@ def _state(connector: Connector, transaction: Transaction) -> str:
 
 
 def _meter_value(connector: Connector, context: str, register_wh: int | None = None) -> dict[str, Any]:
-    register = connector.meter_wh if register_wh is None else register_wh
+    measurand, energy_wh = connector.energy_to_tell() if register_wh is None else (REGISTER, register_wh)
     sampled = [
-        _sample(register, "Energy.Active.Import.Register", "Wh", context),
+        _sample(energy_wh, measurand, "Wh", context),
         _sample(round(connector.power_w), "Power.Active.Import", "W", context),
     ]
     return {"timestamp": timestamp(), "sampled_value": sampled}

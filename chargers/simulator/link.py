@@ -79,10 +79,10 @@ class Link:
             await self._serve(socket)
 
     def _authorization(self) -> dict[str, str]:
-        settings = self.charger.settings
-        if not settings.password:
+        identity, password = self.charger.settings.identity, self.charger.password
+        if not password:
             return {}
-        credentials = base64.b64encode(f"{settings.identity}:{settings.password}".encode()).decode()
+        credentials = base64.b64encode(f"{identity}:{password}".encode()).decode()
         return {"Authorization": f"Basic {credentials}"}
 
     async def _serve(self, socket: ClientConnection) -> None:

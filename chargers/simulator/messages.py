@@ -6,12 +6,15 @@ from chargers.simulator.connector import Connector, Transaction
 from chargers.simulator.log import timestamp
 from chargers.simulator.outgoing import Message
 
+# OCPP 1.6 wants a number at both ends, also of a meter that has none.
+NO_REGISTER = 0
 
-def start_transaction(connector: int, transaction: Transaction, reservation_id: int | None = None) -> Message:
+
+def start_transaction(connector: Connector, transaction: Transaction, reservation_id: int | None = None) -> Message:
     payload = {
-        "connector_id": connector,
+        "connector_id": connector.number,
         "id_tag": transaction.id_tag,
-        "meter_start": transaction.meter_start,
+        "meter_start": transaction.meter_start if connector.has_register else NO_REGISTER,
         "timestamp": transaction.started_at,
     }
     if reservation_id is not None:
@@ -21,10 +24,12 @@ def start_transaction(connector: int, transaction: Transaction, reservation_id: 
 
 def stop_transaction(connector: Connector, transaction: Transaction, reason: str, id_tag: str | None) -> Message:
     payload: dict[str, Any] = {
-        "meter_stop": connector.meter_wh,
+        "meter_stop": connector.meter_wh if connector.has_register else NO_REGISTER,
         "timestamp": timestamp(),
         "reason": reason,
     }
+    if not connector.has_register:
+        payload["transaction_data"] = [_meter_value(connector, "Transaction.End")]
     if id_tag:
         payload["id_tag"] = id_tag
     return Message("StopTransaction", payload, transaction.local_id)
@@ -32,15 +37,17 @@ def stop_transaction(connector: Connector, transaction: Transaction, reason: str
 
 def meter_values(connector: Connector, transaction: Transaction | None) -> Message:
     context = "Sample.Periodic" if transaction else "Trigger"
+    payload = {"connector_id": connector.number, "meter_value": [_meter_value(connector, context)]}
+    return Message("MeterValues", payload, transaction.local_id if transaction else "")
+
+
+def _meter_value(connector: Connector, context: str) -> dict[str, Any]:
+    measurand, energy_wh = connector.energy_to_tell()
     sampled = [
-        _sample(f"{connector.meter_wh}", "Energy.Active.Import.Register", "Wh", context),
+        _sample(f"{energy_wh}", measurand, "Wh", context),
         _sample(f"{connector.power_w:.0f}", "Power.Active.Import", "W", context),
     ]
-    payload = {
-        "connector_id": connector.number,
-        "meter_value": [{"timestamp": timestamp(), "sampled_value": sampled}],
-    }
-    return Message("MeterValues", payload, transaction.local_id if transaction else "")
+    return {"timestamp": timestamp(), "sampled_value": sampled}
 
 
 def _sample(value: str, measurand: str, unit: str, context: str) -> dict[str, str]:

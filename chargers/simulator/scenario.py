@@ -1,7 +1,8 @@
 """A scripted scenario: what drivers and misfortune do to the charge point, step by step, from a JSON file.
 
     [{"wait": 5, "do": "plug", "connector": 1}, {"until": "Charging", "connector": 1},
-     {"wait": 10, "do": "offline", "seconds": 30}, {"do": "fault", "connector": 2}, {"do": "stop", "connector": 1}]
+     {"wait": 10, "do": "offline", "seconds": 30}, {"do": "fault", "connector": 2}, {"do": "stop", "connector": 1},
+     {"do": "sign-certificate", "organization": "Acme"}, {"do": "password", "password": "a secret of 20 letters"}]
 
 `wait` is seconds before the step, `until` a status (OCPP 1.6 ChargePointStatus) of its connector to wait for, `do` an
 action of the control API with its body beside it.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 VERSIONS = ("1.6", "2.0.1")
+METERS = ("register", "interval")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Settings:
     power_kw: float = 22.0
     speed_up: float = 1.0
     meter_interval: float = 10.0
+    meter: str = "register"
     auto_plug: float | None = 0.2
     auto_unplug: float | None = 0.5
     battery_kwh: float | None = None
@@ -102,6 +104,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="energy flows N times as fast as the power says; clock times stay real",
     )
     add("--meter-interval", type=positive, default=10.0, metavar="S", help="seconds between MeterValues (10)")
+    add(
+        "--meter",
+        choices=METERS,
+        default=METERS[0],
+        help="what the meter tells: its register, or only the energy since the last value (register)",
+    )
     add(
         "--auto-plug",
         type=seconds_or_never,

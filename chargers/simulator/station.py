@@ -10,14 +10,17 @@ from ocpp.v16.enums import (
     AvailabilityStatus,
     AvailabilityType,
     CancelReservationStatus,
+    CertificateSignedStatus,
     ClearCacheStatus,
     ClearChargingProfileStatus,
+    ConfigurationStatus,
     GetCompositeScheduleStatus,
     RemoteStartStopStatus,
     ResetStatus,
     TriggerMessageStatus,
 )
 
+from chargers.simulator.configuration import PASSWORD_KEY
 from chargers.simulator.reservations import Booking
 from chargers.simulator.wire import Wire
 
@@ -138,7 +141,27 @@ class Station(Wire, ChargePoint):
 
     @on(Action.change_configuration)
     def on_change_configuration(self, key: str, value: str) -> call_result.ChangeConfiguration:
-        return call_result.ChangeConfiguration(self.charger.change_configuration(key, value))
+        status = self.charger.change_configuration(key, value)
+        if key == PASSWORD_KEY and status is ConfigurationStatus.accepted:
+            self.after_answer.append(self.charger.reconnect)
+        return call_result.ChangeConfiguration(status)
+
+    @on(Action.extended_trigger_message)
+    def on_extended_trigger(
+        self, requested_message: str, connector_id: int | None = None
+    ) -> call_result.ExtendedTriggerMessage:
+        known = self.charger.can_trigger(requested_message, connector_id)
+        if known:
+            self.after_answer.append(lambda: self.charger.trigger(requested_message, connector_id))
+        status = TriggerMessageStatus.accepted if known else TriggerMessageStatus.not_implemented
+        return call_result.ExtendedTriggerMessage(status)
+
+    @on(Action.certificate_signed)
+    def on_certificate_signed(self, certificate_chain: str) -> call_result.CertificateSigned:
+        taken = self.charger.take_certificate(certificate_chain)
+        return call_result.CertificateSigned(
+            CertificateSignedStatus.accepted if taken else CertificateSignedStatus.rejected
+        )
 
     @on(Action.clear_cache)
     def on_clear_cache(self) -> call_result.ClearCache:

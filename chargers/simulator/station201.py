@@ -161,9 +161,22 @@ class Station201(Wire, ChargePoint):
 
     @on(Action.set_variables)
     def on_set_variables(self, set_variable_data: list[dict[str, Any]], **_: Any) -> Any:
-        results = [variables.set_variable(self.charger.configuration, one) for one in set_variable_data]
+        results = [self._set_variable(one) for one in set_variable_data]
         self.charger.meter_interval_changed()
         return call_result.SetVariables(results)
+
+    def _set_variable(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        if not variables.is_password(wanted):
+            return variables.set_variable(self.charger.configuration, wanted)
+        taken = self.charger.change_password(wanted["attribute_value"])
+        if taken:
+            self.after_answer.append(self.charger.reconnect)
+        result = {"component": wanted["component"], "variable": wanted["variable"]}
+        return result | {"attribute_status": ACCEPTED if taken else REJECTED}
+
+    @on(Action.certificate_signed)
+    def on_certificate_signed(self, certificate_chain: str, **_: Any) -> Any:
+        return call_result.CertificateSigned(ACCEPTED if self.charger.take_certificate(certificate_chain) else REJECTED)
 
     @on(Action.get_base_report)
     def on_base_report(self, request_id: int, **_: Any) -> Any:

@@ -10,7 +10,9 @@ KEYS = {
     ("SampledDataCtrlr", "TxUpdatedInterval"): "MeterValueSampleInterval",
     ("AlignedDataCtrlr", "Interval"): "ClockAlignedDataInterval",
     ("TxCtrlr", "EVConnectionTimeOut"): "ConnectionTimeOut",
+    ("SecurityCtrlr", "OrganizationName"): "CpoName",
 }
+PASSWORD = ("SecurityCtrlr", "BasicAuthPassword")
 FIXED = {
     ("TxCtrlr", "TxStartPoint"): "Authorized,EVConnected",
     ("TxCtrlr", "TxStopPoint"): "Authorized,EVConnected",
@@ -19,11 +21,18 @@ FIXED = {
 }
 
 
+def is_password(wanted: dict[str, Any]) -> bool:
+    """Whether it is the password of the charge point, which can be set and never be read (A01)."""
+    return _name(wanted) == PASSWORD
+
+
 def get_variable(configuration: Configuration, wanted: dict[str, Any]) -> dict[str, Any]:
     """A GetVariableResult."""
     name = _name(wanted)
     result = {"component": wanted["component"], "variable": wanted["variable"]}
-    value = FIXED.get(name) or configuration.numbers.get(KEYS.get(name, ""))
+    if name == PASSWORD:
+        return result | {"attribute_status": "Rejected"}
+    value = FIXED.get(name) or _values(configuration).get(KEYS.get(name, ""))
     if value is None:
         return result | {"attribute_status": _unknown(name)}
     return result | {"attribute_status": "Accepted", "attribute_value": value}
@@ -41,7 +50,8 @@ def set_variable(configuration: Configuration, wanted: dict[str, Any]) -> dict[s
 
 def report(configuration: Configuration) -> list[dict[str, Any]]:
     """ReportData of everything."""
-    values = FIXED | {name: configuration.numbers[key] for name, key in KEYS.items()}
+    known = _values(configuration)
+    values = FIXED | {name: known[key] for name, key in KEYS.items()}
     return [
         {
             "component": {"name": component},
@@ -52,6 +62,10 @@ def report(configuration: Configuration) -> list[dict[str, Any]]:
         }
         for (component, variable), value in values.items()
     ]
+
+
+def _values(configuration: Configuration) -> dict[str, str]:
+    return configuration.texts | configuration.numbers
 
 
 def _name(wanted: dict[str, Any]) -> tuple[str, str]:
