@@ -130,7 +130,7 @@ def _client(inquiry: Inquiry) -> OcpiClient:
 def _addressee(inquiry: Inquiry) -> tuple[str, str] | None:
     """Of an unknown card a hub has to find the party itself (open routing, 2.2.1 transport_and_format, 4.2.4)."""
     if inquiry.known is not None:
-        return inquiry.known.country_code, inquiry.known.party_id
+        return hub.addressee(inquiry.platform, inquiry.known.country_code, inquiry.known.party_id)
     return ("", "") if inquiry.platform.type == PlatformType.HUB else None
 
 

@@ -22,6 +22,7 @@ from roaming.models import ClientInfo, Command, Push, RoamingPlatform
 from roaming.services import driver_tokens, push, real_time, recent_answers
 from roaming.services.commands import receive_start_session
 from tests.roaming.emsp import SILENCE, UNKNOWN, FakeEmsp, make_emsp, make_token, running_emsp, show_demo
+from tests.roaming.factories import make_role
 from tests.roaming.peer import envelope
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_cache")]
@@ -432,6 +433,51 @@ def test_another_card_is_asked_about_after_a_remote_start(charger_id, platform, 
     command(platform)
     swipe(charger_id, "ANOTHER")
     assert emsp.asked() == ["ANOTHER"]
+
+
+# Partners with several parties
+
+
+def deliver_all(platform: RoamingPlatform, *modules: str) -> None:
+    for row in Push.objects.filter(platform=platform, module__in=modules).order_by("queued_at", "pk"):
+        push.deliver(row.pk)
+
+
+def addressees(emsp: FakeEmsp) -> list[tuple[str, str]]:
+    return [(one.headers["ocpi-to-country-code"], one.headers["ocpi-to-party-id"]) for one in emsp.requests]
+
+
+def test_of_a_partner_with_two_parties_the_one_of_the_token_is_asked(charger_id, platform, emsp):
+    make_role(platform, "TWO", "FR")
+    for uid, owner in (("FIRST", ("DE", "EMP")), ("SECOND", ("FR", "TWO"))):
+        store(platform, uid, whitelist="NEVER", country_code=owner[0], party_id=owner[1])
+        swipe(charger_id, uid)
+    assert addressees(emsp) == [("DE", "EMP"), ("FR", "TWO")]
+
+
+def test_a_party_that_the_partner_is_no_more_is_not_addressed(charger_id, platform, emsp):
+    role = make_role(platform, "TWO", "FR")
+    store(platform, whitelist="NEVER", country_code="FR", party_id="TWO")
+    role.delete()
+    swipe(charger_id)
+    assert addressees(emsp) == [("DE", "EMP")]
+
+
+@pytest.mark.parametrize("kind", [PlatformType.EMSP, PlatformType.HUB])
+def test_what_comes_of_a_start_is_for_the_party_of_its_token(charger_id, platform, emsp, kind):
+    RoamingPlatform.objects.filter(pk=platform.pk).update(type=kind)
+    platform.refresh_from_db()
+    if kind == PlatformType.EMSP:
+        make_role(platform, "TWO", "FR")
+    waiting = command(platform, token=make_token(whitelist="NEVER", country_code="FR", party_id="TWO"))
+    session = start(charger_id, waiting.id_tag)
+    end = TransactionEnded(session.pk, Decimal(6000), timezone.now() + timedelta(hours=1), "Local")
+    sessions.end_session(charger_id, end)
+    outbox.drain()
+    deliver_all(platform, "sessions", "cdrs")
+    assert {one.path.split("/")[1] for one in emsp.requests} == {"sessions", "cdrs"}
+    assert set(addressees(emsp)) == {("FR", "TWO")}
+    assert {one.headers["ocpi-from-party-id"] for one in emsp.requests} == {"VLT"}
 
 
 # Hubs
