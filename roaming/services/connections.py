@@ -26,6 +26,13 @@ class NotReady(OcpiError):
     http_status = 200
 
 
+def check_token(credentials: dict[str, Any]) -> None:
+    """InvalidParameters for a token that no Authorization header may carry (2.2.1 transport_and_format, 4.1.2)."""
+    token: str = credentials["token"]
+    if not token or not all("!" <= character <= "~" for character in token):
+        raise InvalidParameters("token: must be printable ASCII without blanks, and not empty")
+
+
 def check_roles(credentials: dict[str, Any]) -> None:
     """InvalidParameters when two roles are the same (2.2.1 credentials, 7.3.1)."""
     keys = {

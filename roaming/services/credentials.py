@@ -27,6 +27,7 @@ from roaming.services.connections import (
     NotReady,
     announce_token,
     check_roles,
+    check_token,
     forget,
     note_failure,
     store_registration,
@@ -258,6 +259,7 @@ def _read_sender(platform: RoamingPlatform, body: dict[str, Any]) -> Offer:
     """Checks the peer's credentials and asks it, with its token, what it offers."""
     try:
         validate("Credentials", body)
+        check_token(body)
         check_roles(body)
         if not platform.profiles.exists():
             raise NotReady("This connection is not ready yet: no party of ours is assigned to it.")
@@ -281,6 +283,7 @@ def _checked(data: object) -> dict[str, Any]:
     credentials = data if isinstance(data, dict) else {}
     try:
         validate("Credentials", credentials)
+        check_token(credentials)
         check_roles(credentials)
     except InvalidParameters as error:
         raise PeerError(f"The partner answered with credentials that are not valid. {error.message}") from None

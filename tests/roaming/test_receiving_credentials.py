@@ -161,6 +161,17 @@ def test_an_internal_address_of_the_peer_is_not_called(waiting, peer, settings):
     assert peer.requests == []
 
 
+@pytest.mark.parametrize("token", ["", "two words", "new\nline", "tökén", "\x7f"])
+def test_a_token_that_no_header_may_carry_is_refused_before_the_peer_is_called(waiting, peer, token):
+    platform, token_a = waiting
+    before = state_of(platform)
+    response = client_with(token_a).call("POST", PATH, peer.credentials(PEER_TOKEN) | {"token": token})
+    assert (response.status_code, response.json()["status_code"]) == (200, 2001)
+    assert "token" in response.json()["status_message"]
+    assert peer.requests == []
+    assert state_of(platform) == before
+
+
 def test_the_same_role_twice_is_refused_before_the_peer_is_called(waiting, peer):
     platform, token_a = waiting
     peer.roles.append({**peer.roles[0], "country_code": "nl", "business_details": {"name": "Again"}})

@@ -87,6 +87,12 @@ def session_document() -> dict[str, Any]:
     return body
 
 
+@pytest.mark.parametrize("value", [1, "2", {"a": 1}, [None], True])
+def test_a_connector_id_which_it_has_not_is_passed_over(platform: RoamingPlatform, value: object) -> None:
+    response = receive_reserve_now(platform, reserve(connector_id=value))
+    assert response.result == CommandResponseType.ACCEPTED
+
+
 def test_a_reservation_is_forwarded_and_its_session_pushed(platform: RoamingPlatform) -> None:
     response = receive_reserve_now(platform, reserve())
     assert (response.result, response.timeout) == (CommandResponseType.ACCEPTED, 30)

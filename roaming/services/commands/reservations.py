@@ -37,7 +37,9 @@ def receive_reserve_now(platform: RoamingPlatform, body: Json, *, sender: Party 
 
     The same reservation id at the same location replaces the reservation.
     """
-    connectors = find_connectors(platform, body)
+    # It has no connector_id (2.2.1 mod_commands, 13.3.2); one that is there all the same was not checked.
+    place = {name: body.get(name) for name in ("location_id", "evse_uid")}
+    connectors = find_connectors(platform, place)
     if not any(_is_reservable(connector) for connector in connectors):
         return not_supported("This place cannot be reserved.")
     if parse_datetime(body["expiry_date"]) <= timezone.now():
