@@ -1,5 +1,6 @@
 """What members of staff do by a button in admin is on record: who, what, on which row, and how it ended."""
 
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -16,6 +17,8 @@ from infrastructure.models import Act
 # Their changes are in the history of the row, from what to what.
 EDITS = {"add", "change", "delete", "history"}
 MOST_ROWS = 100
+# No more digits than every database takes for an integer.
+KEY = re.compile("[0-9]{1,18}")
 
 
 def tell(request: HttpRequest, outcome: str) -> None:
@@ -39,10 +42,10 @@ def begin(request: HttpRequest, object_id: str = "") -> list[int]:
         return []
     rows = page.get_queryset(request)
     if verb == "changelist":
-        verb, ids = request.POST.get("action", ""), request.POST.getlist("_selected_action")[:MOST_ROWS]
+        verb, ids = request.POST.get("action", ""), _chosen(request)[:MOST_ROWS]
     else:
-        ids = [object_id]
-    if not verb or _only_looks(page, verb):
+        ids = [pk for pk in [object_id] if not pk or KEY.fullmatch(pk)]
+    if not verb or "\0" in verb or _only_looks(page, verb):
         return []
     texts = _texts(rows, ids)
     # Kept in English, like the histories of rows; the page that shows it looks it up.
@@ -65,6 +68,16 @@ def end(request: HttpRequest, response: HttpResponse, acts: list[int]) -> None:
     Act.objects.filter(pk__in=acts).update(outcome=_outcome(request, response))
 
 
+def _chosen(request: HttpRequest) -> list[str]:
+    """The keys of the ticked rows. What cannot be one is taken out of the request: Django asks the database for it."""
+    ids = [pk for pk in request.POST.getlist("_selected_action") if KEY.fullmatch(pk)]
+    if len(ids) < len(request.POST.getlist("_selected_action")):
+        posted = request.POST.copy()
+        posted.setlist("_selected_action", ids)
+        request.POST = posted  # type: ignore[assignment]
+    return ids
+
+
 def _page(url_name: str) -> tuple[Any, str]:
     """Whose page has this name, and what of it."""
     for model, page in admin.site._registry.items():
@@ -84,7 +97,7 @@ def _name(page: Any, verb: str) -> str:
 
 def _texts(rows: Any, ids: list[str]) -> dict[str, str]:
     """Of those that whoever presses may see."""
-    wanted = [pk for pk in ids if pk.isdecimal()]
+    wanted = [pk for pk in ids if pk]
     found: list[Model] = list(rows.filter(pk__in=wanted)) if wanted else []
     with translation.override("en"):
         return {str(row.pk): str(row) for row in found}

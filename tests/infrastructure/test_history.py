@@ -147,6 +147,25 @@ def test_the_answer_of_an_act_is_on_record_and_still_shown(root):
     assert act.outcome in [str(message) for message in page.context["messages"]]
 
 
+@pytest.mark.parametrize("pk", ["9" * 23, "a\0b", "x", "", "-1"])
+def test_what_cannot_be_a_row_is_not_looked_for(root, pk):
+    token = IdToken.objects.create(operator=OperatorFactory(), id_tag="TAG")
+    data = {"action": "delete_selected", "_selected_action": [pk], "post": "yes"}
+    assert root.post(url(IdToken, "changelist"), data).status_code == 200
+    assert IdToken.objects.exists() and not Act.objects.exists()
+    assert root.post(url(IdToken, "changelist"), data | {"_selected_action": [pk, token.pk]}).status_code == 302
+    assert not IdToken.objects.exists() and Act.objects.get().object_id == str(token.pk)
+
+
+def test_what_cannot_be_an_action_or_a_row_of_a_button_is_refused(root):
+    token = IdToken.objects.create(operator=OperatorFactory(), id_tag="TAG")
+    page = root.post(url(IdToken, "changelist"), {"action": "a\0b", "_selected_action": [token.pk]})
+    assert page.status_code == 302 and not Act.objects.exists()
+    for pk in ("9" * 23, "a%00b"):
+        address = url(PlatformFactory()).rsplit("/", 3)[0]
+        assert root.post(f"{address}/{pk}/invalidate/").status_code in (302, 404)
+
+
 def test_looking_is_no_act(root):
     platform = PlatformFactory()
     root.get(url(platform).replace("/change/", "/invalidate/"))
