@@ -82,6 +82,7 @@ def _old(rule: Rule, limit: datetime) -> Iterator[list[int]]:
         old = [pk for pk, at in batch if at < limit]
         if old:
             yield old
-        if len(old) < AT_ONCE:
+        # A young row among old ones (a clock that was wrong, a row written late) is no end of them.
+        if not old or len(batch) < AT_ONCE:
             return
         last = batch[-1][0]

@@ -32,6 +32,15 @@ def test_old_rows_go_in_batches_and_young_ones_stay(monkeypatch):
     assert Act.objects.count() == 2
 
 
+def test_a_young_row_among_old_ones_hides_none_of_them(monkeypatch):
+    monkeypatch.setattr(retention, "AT_ONCE", 3)
+    acts(2, OLD)
+    acts(1, timedelta(days=1))
+    acts(4, OLD)
+    retention.forget_all()
+    assert Act.objects.count() == 1
+
+
 def test_zero_keeps_for_ever(settings):
     settings.AUDIT_DAYS = 0
     acts(1, OLD)
