@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from ocpp.charge_point import snake_to_camel_case
 
 from chargers.ocpp.meter_values import read_instant
@@ -30,16 +31,22 @@ def read_report(report_data: Iterable[Json]) -> Iterator[VariableValue]:
 
 
 def read_alerts(event_data: Iterable[Json], severities: Mapping[int, int]) -> Iterator[tuple[str, Json]]:
-    """Of EventData what staff should see: alerts that begin, by component and variable, as `record_event` takes them;
-    `severities` are those of the monitors.
+    """Of EventData what staff should see, by component and variable, as `record_event` takes them: alerts that begin,
+    and that are over. `severities` are those of the monitors.
 
     Mere samples of a monitored value (Delta, Periodic) are in the message log.
     """
     for told in event_data:
-        if told["trigger"] != ALERTING or told.get("cleared"):
+        is_cleared = told.get("cleared", False)
+        if told["trigger"] != ALERTING and not is_cleared:
             continue
         name = _name(told, "Actual")
-        words = (str(told["actual_value"]), told.get("tech_code", ""), told.get("tech_info", ""))
+        words = (
+            _("Cleared") if is_cleared else "",
+            str(told["actual_value"]),
+            told.get("tech_code", ""),
+            told.get("tech_info", ""),
+        )
         yield (
             f"{name.component}.{name.variable}",
             {

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from chargers.choices import CallAction, CallResult
 from chargers.models import ChargerCertificate, OutgoingCall
+from chargers.services import certificates
 from infrastructure.services import alerts
 from infrastructure.services.alerts import Finding
 
@@ -105,10 +106,28 @@ def _serial(value: Any) -> str:
 def watch() -> None:
     """Opens and resolves the alerts of certificates that end soon, or have."""
     now = timezone.now()
-    soon = ChargerCertificate.objects.filter(expires_at__lt=now + timedelta(days=settings.CERTIFICATE_WARNING_DAYS))
-    alerts.settle(
-        SOURCE, [_finding(one, now) for one in soon.select_related("charger__location", "charger__connection")]
-    )
+    warn_before = now + timedelta(days=settings.CERTIFICATE_WARNING_DAYS)
+    soon = ChargerCertificate.objects.filter(expires_at__lt=warn_before)
+    held = [_finding(one, now) for one in soon.select_related("charger__location", "charger__connection")]
+    alerts.settle(SOURCE, [*held, *_of_authority(now, warn_before)])
+
+
+def _of_authority(now: datetime, warn_before: datetime) -> Iterator[Finding]:
+    """Our own authority signs nothing after its end, and no proxy takes what it signed before."""
+    if not certificates.has_authority():
+        return
+    try:
+        ends = certificates.read_authority().certificate.not_valid_after_utc
+    except ValueError as error:
+        yield Finding("authority", "The charger authority cannot be used", str(error))
+        return
+    if ends < warn_before:
+        verb = "ended" if ends < now else "ends"
+        text = (
+            "Make a new one, give it to the proxy beside this one and put it into CHARGER_CA_CERTIFICATE_FILE and "
+            "CHARGER_CA_KEY_FILE; then renew the certificates of the chargers."
+        )
+        yield Finding("authority", f"The certificate of the charger authority {verb} on {ends:%Y-%m-%d}", text)
 
 
 def _finding(certificate: ChargerCertificate, now: datetime) -> Finding:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chargers.choices import CallAction, CallResult, OcppVersion
-from chargers.models import ChargerConnection, IdToken, LocalList, OutgoingCall
+from chargers.models import ChargerConnection, ChargerVariable, IdToken, LocalList, OutgoingCall
 from chargers.services.id_tokens import LONGEST_TAG_16
 from chargers.services.lock_order import lock_charger, lock_connection
 from chargers.services.ocpp_requests import ChargerOffline, InvalidRequest, request_command
@@ -21,6 +21,10 @@ from infrastructure.models import Charger
 logger = logging.getLogger(__name__)
 
 DIFFERENTIAL = "Differential"
+# Component and variable of what bounds the whole list, and one request (OCPP 1.6, 9.3; 2.0.1, LocalAuthListCtrlr).
+AMOUNTS_16 = (("", "LocalAuthListMaxLength"), ("", "SendLocalListMaxLength"))
+ENTRIES_201 = ("LocalAuthListCtrlr", "Entries")
+AMOUNTS_201 = (ENTRIES_201, ("LocalAuthListCtrlr", "ItemsPerMessage"))
 # Failed or VersionMismatch, or an error in words: the charger holds another list than we think.
 _REFUSED = (CallResult.FAILED, CallResult.REJECTED)
 
@@ -122,7 +126,8 @@ def _payload(local_list: LocalList, connection: ChargerConnection) -> Json:
         "versionNumber" if is_v201 else "listVersion": local_list.version,
         "updateType": DIFFERENTIAL if is_less else "Full",
     }
-    entries = changed if is_less else whole
+    entries = (changed if is_less else whole) or []
+    _check_amounts(local_list, len(entries), is_v201=is_v201)
     # An empty list is said by leaving it out: 2.0.1 forbids one without entries.
     return payload | {"localAuthorizationList": entries} if entries else payload
 
@@ -152,6 +157,27 @@ def _check_lengths(entries: Sequence[Json]) -> None:
             "%(tags)s."
         )
         raise InvalidRequest({"entries": [text % {"most": LONGEST_TAG_16, "tags": ", ".join(too_long)}]})
+
+
+def _check_amounts(local_list: LocalList, sent: int, *, is_v201: bool) -> None:
+    """Raises InvalidRequest for more entries than the charger said that it takes, if it did."""
+    of_list, of_request = AMOUNTS_201 if is_v201 else AMOUNTS_16
+    told = ChargerVariable.objects.filter(charger=local_list.charger_id, is_known=True, attribute="Actual")
+    for (component, variable), amount in ((of_list, len(local_list.entries)), (of_request, sent)):
+        known = told.filter(component__iexact=component, variable__iexact=variable).first()
+        most = None if known is None else _most(known, is_limit=(component, variable) == ENTRIES_201)
+        if most is not None and amount > most:
+            text = _("This charger takes at most %(most)d entries (%(name)s), and these are %(amount)d.")
+            raise InvalidRequest({"entries": [text % {"most": most, "name": variable, "amount": amount}]})
+
+
+def _most(variable: ChargerVariable, *, is_limit: bool) -> int | None:
+    """`is_limit`: its value is how many there are, and its limit how many there can be."""
+    told = variable.characteristics.get("maxLimit") if is_limit else variable.value
+    try:
+        return int(float(told))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _entry_16(entry: Json) -> Json:

@@ -10,6 +10,7 @@ from chargers.choices import AuthorizationStatus, Network, SessionStatus
 from chargers.models import (
     CDR,
     ChargerConnection,
+    ChargerVariable,
     ChargingProfileTemplate,
     ChargingSession,
     IdToken,
@@ -271,6 +272,27 @@ def test_a_list_that_cannot_be_sent_after_refused_changes_is_not_tried_again_and
     caller.send("put", path, {"entries": [{"id_tag": "A"}]})
     caller.send("post", f"{path}/send")
     assert last_list()[0] == "Full"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "component", "variable", "told"),
+    [
+        ("ocpp1.6", "", "LocalAuthListMaxLength", {"value": "2"}),
+        ("ocpp1.6", "", "SendLocalListMaxLength", {"value": "2"}),
+        ("ocpp2.0.1", "LocalAuthListCtrlr", "Entries", {"value": "0", "characteristics": {"maxLimit": 2.0}}),
+        ("ocpp2.0.1", "LocalAuthListCtrlr", "ItemsPerMessage", {"value": "2"}),
+    ],
+)
+def test_a_list_that_the_charger_cannot_take_is_refused_in_words(caller, charger, protocol, component, variable, told):
+    ChargerConnection.objects.update(protocol=protocol)
+    ChargerVariable.objects.create(charger=charger, component=component, variable=variable, **told)
+    path = f"charge-points/{charger.identity}/local-list"
+    caller.send("put", path, {"entries": [{"id_tag": name} for name in "ABC"]})
+    refused = caller.send("post", f"{path}/send")
+    assert refused.status_code == 400 and variable in str(refused.json())
+    assert not OutgoingCall.objects.exists()
+    caller.send("put", path, {"entries": [{"id_tag": name} for name in "AB"]})
+    assert caller.send("post", f"{path}/send").status_code == 202
 
 
 @pytest.mark.parametrize(

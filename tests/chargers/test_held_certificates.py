@@ -1,6 +1,7 @@
 """Which certificates a charger holds, and that staff hear of their end while something can be done about it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from chargers.services import calls, installed_certificates, operations
 from infrastructure.choices import AlertState
 from infrastructure.models import Alert
 from infrastructure.outbox import drain
-from tests.chargers.certificates import PEM, make_authority
+from tests.chargers.certificates import PEM, make_authority, use_authority
 from tests.chargers.factories import make_connector
 
 pytestmark = pytest.mark.django_db
@@ -121,5 +122,21 @@ def test_its_end_is_an_alert_with_the_way_to_renew_it(charger: Any, settings: An
     assert alert.path.endswith(f"{charger.connection.pk}/operate/?do=renew-certificate")
     assert list(alert.operators.all()) == [charger.location.operator]
     finish(charger, "CertificateSigned", {"certificateChain": pem(certificate())})
+    installed_certificates.watch()
+    assert not Alert.objects.filter(state=AlertState.OPEN).exists()
+
+
+def test_the_end_of_our_own_authority_is_an_alert(settings: Any, tmp_path: Path):
+    settings.CERTIFICATE_WARNING_DAYS = 30
+    use_authority(settings, tmp_path, make_authority("Root", days=31))
+    installed_certificates.watch()
+    assert not Alert.objects.exists()
+    use_authority(settings, tmp_path, make_authority("Root", days=29))
+    installed_certificates.watch()
+    assert "certificate of the charger authority ends" in Alert.objects.get(state=AlertState.OPEN).title
+    (tmp_path / "ca.pem").write_text("nothing")
+    installed_certificates.watch()
+    assert "cannot be used" in Alert.objects.get(state=AlertState.OPEN).title
+    use_authority(settings, tmp_path, make_authority("Root"))
     installed_certificates.watch()
     assert not Alert.objects.filter(state=AlertState.OPEN).exists()

@@ -185,6 +185,18 @@ async def test_what_staff_should_see_is_kept(identity):
     await station.close()
 
 
+@pytest.mark.parametrize("trigger", ["Alerting", "Delta"])
+async def test_an_alert_that_is_over_is_kept_too(identity, trigger):
+    station = await Station(identity).open()
+    told = {"timestamp": NOW, "eventNotificationType": "CustomMonitor"}
+    begins = COMPONENT | told | {"eventId": 1, "trigger": "Alerting", "actualValue": "90"}
+    is_over = COMPONENT | told | {"eventId": 2, "trigger": trigger, "actualValue": "60", "cleared": True}
+    await station.ask("NotifyEvent", generatedAt=NOW, seqNo=0, eventData=[begins, is_over])
+    kept = await sync_to_async(lambda: [(one.name, one.info) for one in ChargerEvent.objects.order_by("pk")])()
+    assert kept == [("Connector.Temperature", "90"), ("Connector.Temperature", "Cleared, 60")]
+    await station.close()
+
+
 async def test_reported_variables_are_kept(identity):
     station = await Station(identity).open()
     data = COMPONENT | {
