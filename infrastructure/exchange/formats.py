@@ -16,6 +16,8 @@ from openpyxl.cell import WriteOnlyCell
 
 # A dry run holds the database's write lock: more rows at once would let chargers wait.
 MOST_ROWS = 2000
+# No file of ours is as wide; a row is as long as its sheet says, and that may be 16,384 cells.
+MOST_COLUMNS = 200
 # What a spreadsheet takes for the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # An archive of a few kilobytes can unpack to gigabytes, and openpyxl reads a workbook's texts at once.
@@ -93,7 +95,7 @@ class XLSXFile(base_formats.XLSX):
             if sum(part.file_size for part in ZipFile(BytesIO(in_stream)).infolist()) > MOST_UNPACKED:
                 raise UnreadableFile(_("This workbook is too large when unpacked. Split it into several."))
             book = openpyxl.load_workbook(BytesIO(in_stream), read_only=True, data_only=True)
-            rows = book.worksheets[0].iter_rows(values_only=True)
+            rows = book.worksheets[0].iter_rows(max_col=MOST_COLUMNS, values_only=True)
             return _dataset([_text(value) for value in row] for row in rows)
         except UnreadableFile:
             raise

@@ -75,6 +75,27 @@ def bomb() -> bytes:
     return content.getvalue()
 
 
+def test_rows_are_read_no_wider_than_files_of_ours():
+    book = openpyxl.Workbook()
+    book.active.append(["name"])
+    book.active.cell(2, 1, "Vienna")
+    book.active.cell(2, 16_384, "as wide as a sheet may be")
+    content = BytesIO()
+    book.save(content)
+    sizes = []
+    kept = formats._text
+
+    def counted(value):
+        sizes.append(value)
+        return kept(value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "_text", counted)
+        data = formats.XLSXFile().create_dataset(content.getvalue())
+    assert (data.headers, data[0]) == (["name"], ("Vienna",))
+    assert len(sizes) <= 2 * formats.MOST_COLUMNS
+
+
 class TestPreview:
     def test_nothing_is_written_before_the_confirmation(self, root):
         area = LocationFactory(name="Garage")
