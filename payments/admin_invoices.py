@@ -138,7 +138,7 @@ class InvoiceAdmin(InvoiceActions, ExportAdmin, ReadOnlyAdmin):
             None,
             {"fields": ["public_page", "number", "kind_label", "issued_at", "session", "cdr", "platform", "operator"]},
         ),
-        (_("Price"), {"fields": ["price_lines", "vat_lines", "total", "partner_owes", "preauthorised", "stop_reason"]}),
+        (_("Price"), {"fields": ["price_lines", "vat_lines", "total", "partner_owes", "blocked", "stop_reason"]}),
         (_("Card"), {"fields": ["capture", "advice", "enriched_at", "receipt"]}),
         (_("Corrections"), {"fields": ["credits", "credited_by", "replaces", "replaced_by"]}),
         (_("As it was shown"), {"fields": ["shown"]}),
@@ -232,6 +232,10 @@ class InvoiceAdmin(InvoiceActions, ExportAdmin, ReadOnlyAdmin):
     @display(description=_("partner owes (CDR)"))
     def partner_owes(self, invoice: Invoice) -> str:
         return sheets.amount(invoice.cdr.total_cost_incl_vat, invoice.currency)
+
+    @display(description=_("preauthorised"))
+    def blocked(self, invoice: Invoice) -> str:
+        return "-" if invoice.preauthorised is None else sheets.amount(invoice.preauthorised, invoice.currency)
 
     @display(description=_("captured"), label=TONES, ordering="captured_gross")
     def capture(self, invoice: Invoice) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from chargers.choices import SessionStatus, StopReason
 from infrastructure.sentences import said
 from payments.choices import PaymentState
-from payments.models import FinancialAdviceConfirmation
+from payments.models import FinancialAdviceConfirmation, Invoice
 from payments.services.payment_states import Facts, captured_by, is_paid_at_terminal, state_of
 from payments.sheets import amount
 from roaming.models import Push
@@ -18,7 +18,7 @@ TITLES = {
     PaymentState.UNKNOWN: gettext_lazy("Reference unknown"),
     PaymentState.REQUESTED: gettext_lazy("Asked for, the charger has not answered yet"),
     PaymentState.STARTED: gettext_lazy("Started, waiting for the cable"),
-    PaymentState.CHARGING: _("Charging"),
+    PaymentState.CHARGING: gettext_lazy("Charging"),
     PaymentState.STOPPED: gettext_lazy("Stopped, the partner has not yet confirmed the CDR"),
     PaymentState.REPORTED: gettext_lazy("CDR confirmed, the capture is awaited"),
     PaymentState.CAPTURED: gettext_lazy("Captured"),
@@ -56,7 +56,7 @@ def steps_of(facts: Facts) -> list[Step]:
     steps.append(_stopped(facts))
     if not is_paid_at_terminal(facts):
         return [*steps, *_cdrs(facts)]
-    return [*steps, *_invoiced(facts), *_cdrs(facts), *_captures(facts)]
+    return [*steps, *_bills(facts), *_captures(facts)]
 
 
 def title_of(facts: Facts) -> str:
@@ -97,14 +97,22 @@ def _stopped(facts: Facts) -> Step:
     return Step(_("Stopped"), text, session.ended_at, "done")
 
 
-def _invoiced(facts: Facts) -> list[Step]:
-    invoice = facts.invoice
-    if invoice is not None:
-        text = f"{invoice.number}, {amount(invoice.total_gross, invoice.currency)}"
-        return [Step(_("Invoiced"), text, invoice.issued_at, "done")]
-    if facts.cdrs:
-        return [Step(_("No invoice of ours"), _("The partner makes it."), None, "done")]
-    return [Step(_("Invoice"), "", None, "open")]
+def _bills(facts: Facts) -> list[Step]:
+    """Each CDR behind the invoice or credit note that was made of it."""
+    if not facts.cdrs:
+        return [Step(_("Invoice"), "", None, "open"), *_cdrs(facts)]
+    if not facts.invoices:
+        return [Step(_("No invoice of ours"), _("The partner makes it."), None, "done"), *_cdrs(facts)]
+    made = {invoice.cdr_id: invoice for invoice in facts.invoices}
+    steps = []
+    for cdr, told in zip(facts.cdrs, _cdrs(facts), strict=True):
+        steps += [*([_invoiced(made[cdr.pk])] if cdr.pk in made else []), told]
+    return steps
+
+
+def _invoiced(invoice: Invoice) -> Step:
+    title = _("Credit note") if invoice.is_credit_note else _("Invoiced")
+    return Step(title, f"{invoice.number}, {amount(invoice.total_gross, invoice.currency)}", invoice.issued_at, "done")
 
 
 def _cdrs(facts: Facts) -> list[Step]:

@@ -84,6 +84,13 @@ def rounded(amount: Combinable, currency: str) -> Case:
     )
 
 
+def billed_energy() -> Case:
+    """kWh in units; a credit takes them back, on its own day, as it does the money."""
+    energy = units("total_energy")
+    taken_back = ExpressionWrapper(energy * Value(-1), BigIntegerField())
+    return Case(When(is_credit=True, then=taken_back), default=energy)
+
+
 def _to(amount: Combinable, step: int) -> "ExpressionWrapper[Any]":
     """Half up by whole numbers alone: their division cuts off, and nothing is ever a floating point number."""
     half = ExpressionWrapper(Cast(Sign(amount), BigIntegerField()) * Value(step // 2), BigIntegerField())
@@ -184,14 +191,13 @@ class Group:
 def sums_of(rows: QuerySet[CDR]) -> list[Group]:
     """All entries added up, in one look at each: the database writes down what it found out of an entry before it adds
     anything up, as it would find it out again for each sum."""
-    counted = Q(is_credit=False, credited_at=None)
     facts = with_facts(rows.order_by()).annotate(
         operator=F("operator_id"),
         peer=F("session__peer_id"),
         network_name=F("session__network"),
         terminal=F("session__terminal_id"),
         currency_code=F("currency"),
-        kwh=Case(When(counted, then=units("total_energy")), default=Value(0, BigIntegerField())),
+        kwh=billed_energy(),
         has_retail=Case(When(retail_total_incl_vat__isnull=False, then=True), default=False),
     )
     columns = ("operator", "peer", "network_name", "terminal", "currency_code", "kwh", "has_retail", *_FACTS)

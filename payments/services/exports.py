@@ -83,7 +83,7 @@ def _entry(row: dict[str, Any], names: Names, zone: ZoneInfo) -> tuple[Any, ...]
         row["session__uid"],
         row["uid"],
         gettext("yes") if row["is_credit"] else gettext("no"),
-        row["total_energy"],
+        -row["total_energy"] if row["is_credit"] else row["total_energy"],
         currency,
         decimal_of(row["gross"]),
         money(decimal_of(row["billed"]), currency),

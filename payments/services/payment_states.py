@@ -48,7 +48,7 @@ class Facts:
     documents: Mapping[int, Document]  # by CDR
     pushes: Mapping[str, Push]  # by document path, the newest of each
     session_document: Document | None
-    invoice: Invoice | None
+    invoices: list[Invoice]
     advices: Sequence[FinancialAdviceConfirmation]
 
     @property
@@ -59,6 +59,11 @@ class Facts:
     def cdr(self) -> CDR | None:
         """The record that holds now: the newest that is no credit."""
         return next((one for one in reversed(self.cdrs) if not one.is_credit), None)
+
+    @property
+    def invoice(self) -> Invoice | None:
+        """The newest that is no credit note."""
+        return next((one for one in reversed(self.invoices) if not one.is_credit_note), None)
 
     @property
     def is_credited(self) -> bool:
@@ -109,7 +114,7 @@ def facts_of(session: ChargingSession, platform: RoamingPlatform | None = None) 
         session_document=Document.objects.filter(
             platform=platform, module=Module.SESSIONS, source_id=session.pk
         ).first(),
-        invoice=Invoice.objects.filter(cdr__in=cdrs, cdr__is_credit=False).order_by("pk").last(),
+        invoices=list(Invoice.objects.filter(cdr__in=cdrs).order_by("pk")),
         advices=advices_of(session, platform),
     )
 

@@ -261,9 +261,9 @@ def _open_items(rows: QuerySet[CDR], names: Names, most: int | None) -> Iterable
 
 @uncompiled()
 def months(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Month]:
-    """Monthly totals of a longer selection, oldest first; `billed` to drivers, as captures are of their money."""
+    """Monthly totals of a longer selection, oldest first: what `books` of each month says under the same names."""
     rows = annotated(entries(selection, user)).annotate(month=TruncMonth("created_at", tzinfo=zone))
-    sums = rows.order_by().values("month", "currency").annotate(bill=Sum("retail"), taken=Sum("captured"))
+    sums = rows.order_by().values("month", "currency").annotate(bill=Sum("billed"), taken=Sum("captured"))
     return [
         Month(row["month"], row["currency"], decimal_of(row["bill"]), decimal_of(row["taken"]))
         for row in sums.order_by("month", "currency")

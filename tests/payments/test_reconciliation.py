@@ -13,6 +13,7 @@ from chargers.choices import Network
 from chargers.services.cdrs import credit_cdr
 from infrastructure.models import OperatorMembership
 from payments.models import Invoice, Terminal
+from payments.services import exports
 from payments.services.advices import match_advice, receive_advice
 from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
 from payments.services.invoices import open_invoice
@@ -226,6 +227,21 @@ def test_the_number_of_queries_does_not_grow(
         paid(platform, evse, f"r{number}", "9.80", "9.70")
     with django_assert_max_num_queries(9):
         books(selection(), boss)
+
+
+def test_a_credit_takes_energy_back_on_its_own_day(platform: Any, evse: Any, boss: Any) -> None:
+    """A closed month stays closed: its kWh, too. And the rows of the file add up to it."""
+    cdr = paid(platform, evse, "r1", "9.7992", "9.80")
+    credit = credit_cdr(cdr, "Charged by mistake.")
+    january, february = (
+        Selection(*(datetime(2024, month, 1, tzinfo=UTC) for month in two)) for two in ((1, 2), (2, 3))
+    )
+    for row, month in ((cdr, 1), (credit, 2)):
+        type(row).objects.filter(pk=row.pk).update(created_at=datetime(2024, month, 10, tzinfo=UTC))
+    for month, kwh in ((january, Decimal(20)), (february, Decimal(-20))):
+        ((_, total),) = books(month, boss).totals
+        (row,) = exports.entry_rows(month, boss, ZoneInfo("UTC"))
+        assert total.kwh == dict(zip(map(str, exports.HEAD), row, strict=True))["kWh"] == kwh
 
 
 def test_months_in_the_time_of_the_site(platform: Any, evse: Any, boss: Any) -> None:

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -24,7 +25,7 @@ from payments.models import Invoice, PaymentIssue
 from payments.services import exports, issue_sweep
 from payments.services.advices import receive_advice
 from payments.services.book_entries import Selection
-from payments.services.reconciliation import Amounts, books
+from payments.services.reconciliation import Amounts, books, months
 from payments.simulator.money import drivers_price
 from roaming.choices import Module
 from roaming.models import Document, RoamingPlatform
@@ -167,6 +168,10 @@ def test_the_books_hold_both_sides_apart(platform: RoamingPlatform) -> None:
     drivers_side = (found.retail, found.invoiced, found.expected, found.captured)
     assert drivers_side == (Decimal("7.10"),) * 4
     assert (found.difference, found.open_items) == (0, 0)
+    # The same words mean the same in the chart of the months.
+    user, now = get_user_model().objects.get(username="boss"), timezone.now()
+    (month,) = months(Selection(now - timedelta(days=1), now + timedelta(days=1)), user, ZoneInfo("UTC"))
+    assert (month.billed, month.captured) == (found.billed, found.captured)
 
 
 def test_the_drivers_price_can_be_recomputed_from_each_row_of_the_file(platform: RoamingPlatform) -> None:
@@ -249,6 +254,7 @@ def test_staff_see_both_amounts(client: Any, platform: RoamingPlatform) -> None:
         page = client.get(reverse(f"admin:{name}_change", args=[pk])).content.decode()
         assert "5.40 EUR" in page
         assert "7.10 EUR" in page
+    assert "50.3500" not in page  # what was blocked, in cents, too
     page = client.get(reverse("admin:payments_reconciliation")).content.decode()
     assert "Drivers pay" in page
     assert "5.40" in page

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus, Settlement, StopReason
 from chargers.models import ChargerConnection, ChargingSession, LateStop, OutgoingCall
@@ -617,3 +617,26 @@ def test_the_life_of_a_payment_step_by_step(platform: Any, place: Any) -> None:
         "CDR sent and confirmed",
         "Capture: Success",
     ]
+
+
+def test_each_bill_of_a_payment_stands_in_its_life(platform: Any, evse: Any) -> None:
+    session = factories.make_session(platform, evse)
+    cdr = factories.make_cdr(session)
+    first = open_invoice(cdr.pk)
+    note = open_invoice(credit_cdr(cdr, "The meter was wrong.").pk)
+    second = open_invoice(factories.make_cdr(session).pk)
+    assert first and note and second
+    steps = [step for step in steps_of(facts_of(session)) if step.at]
+    told = [
+        (step.title, step.text.partition(",")[0]) for step in steps if "nvoice" in step.title or "note" in step.title
+    ]
+    assert told == [("Invoiced", first.number), ("Credit note", note.number), ("Invoiced", second.number)]
+    assert facts_of(session).invoice == second
+
+
+def test_the_state_of_a_payment_is_told_in_the_language_of_the_reader() -> None:
+    told = []
+    for language in ("en", "de"):
+        with translation.override(language):
+            told.append({str(title) for title in TITLES.values()})
+    assert not told[0] & told[1]
