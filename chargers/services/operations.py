@@ -6,10 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from chargers.choices import OcppVersion
+from chargers.choices import CallAction, OcppVersion
 from chargers.models import ChargerConnection, ChargerVariable, OutgoingCall
+from chargers.services.lock_order import lock_charger
 from chargers.services.outgoing import request_ocpp
 from chargers.services.refresh import status_requests
 from infrastructure.models import Charger
@@ -23,8 +25,10 @@ def request_operation(charger: Charger, operation: str, values: Json) -> Outgoin
     """Leaves the request for the charger's socket; an offline charger gets it if it comes back in time."""
     connection = ChargerConnection.objects.filter(charger=charger).first()
     is_v201 = connection is not None and connection.protocol == OcppVersion.V201
-    action, payload = BUILDERS[operation](values, is_v201)
-    return request(charger, action, payload)
+    with transaction.atomic():
+        lock_charger(charger.pk)  # two requests at once must not get one id
+        action, payload = BUILDERS[operation]({**values, "new_id": _new_id(charger)}, is_v201)
+        return request(charger, action, payload)
 
 
 def request(charger: Charger, action: str, payload: Json) -> OutgoingCall:
@@ -91,7 +95,7 @@ def _clear_cache(values: Json, is_v201: bool) -> Request:
 def _read_configuration(values: Json, is_v201: bool) -> Request:
     if is_v201:
         # Everything comes in NotifyReport messages.
-        return "GetBaseReport", {"requestId": _new_id(), "reportBase": "FullInventory"}
+        return "GetBaseReport", {"requestId": values["new_id"], "reportBase": "FullInventory"}
     return "GetConfiguration", {"key": values["keys"]} if values.get("keys") else {}
 
 
@@ -100,7 +104,7 @@ def _update_firmware(values: Json, is_v201: bool) -> Request:
     at = _instant(values["at"] or timezone.now())
     if is_v201:
         firmware = {"location": values["location"], "retrieveDateTime": at}
-        return "UpdateFirmware", {"requestId": _new_id(), "firmware": firmware, **retries}
+        return "UpdateFirmware", {"requestId": values["new_id"], "firmware": firmware, **retries}
     return "UpdateFirmware", {"location": values["location"], "retrieveDate": at, **retries}
 
 
@@ -108,14 +112,14 @@ def _get_diagnostics(values: Json, is_v201: bool) -> Request:
     begin, end = (_instant(at) if at else None for at in (values["begin"], values["end"]))
     if is_v201:
         log = _given({"remoteLocation": values["location"], "oldestTimestamp": begin, "latestTimestamp": end})
-        return "GetLog", {"requestId": _new_id(), "logType": "DiagnosticsLog", "log": log}
+        return "GetLog", {"requestId": values["new_id"], "logType": "DiagnosticsLog", "log": log}
     return "GetDiagnostics", _given({"location": values["location"], "startTime": begin, "stopTime": end})
 
 
 def _get_security_log(values: Json, is_v201: bool) -> Request:
     begin, end = (_instant(at) if at else None for at in (values["begin"], values["end"]))
     log = _given({"remoteLocation": values["location"], "oldestTimestamp": begin, "latestTimestamp": end})
-    return "GetLog", {"requestId": _new_id(), "logType": "SecurityLog", "log": log}
+    return "GetLog", {"requestId": values["new_id"], "logType": "SecurityLog", "log": log}
 
 
 def _send_certificate(values: Json, is_v201: bool) -> Request:
@@ -133,19 +137,19 @@ def _read_certificates(values: Json, is_v201: bool) -> Request:
 
 
 def _read_monitors(values: Json, is_v201: bool) -> Request:
-    return "GetMonitoringReport", {"requestId": _new_id()}
+    return "GetMonitoringReport", {"requestId": values["new_id"]}
 
 
 def _show_message(values: Json, is_v201: bool) -> Request:
     until = {"endDateTime": _instant(values["end"])} if values["end"] else {}
     content = {"format": "UTF8", "content": values["text"]}
     return "SetDisplayMessage", {
-        "message": {"id": _new_id(), "priority": values["priority"], "message": content, **until}
+        "message": {"id": values["new_id"], "priority": values["priority"], "message": content, **until}
     }
 
 
 def _read_messages(values: Json, is_v201: bool) -> Request:
-    return "GetDisplayMessages", {"requestId": _new_id()}
+    return "GetDisplayMessages", {"requestId": values["new_id"]}
 
 
 def _clear_message(values: Json, is_v201: bool) -> Request:
@@ -153,7 +157,7 @@ def _clear_message(values: Json, is_v201: bool) -> Request:
 
 
 def _customer_information(values: Json, is_v201: bool) -> Request:
-    wanted = {"requestId": _new_id(), "report": True, "clear": values["is_cleared"]}
+    wanted = {"requestId": values["new_id"], "report": True, "clear": values["is_cleared"]}
     return "CustomerInformation", {**wanted, "idToken": {"idToken": values["id_tag"], "type": values["type"]}}
 
 
@@ -193,6 +197,11 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def _new_id() -> int:
-    """Of 31 bits, as chargers take them, and rising for many years: the second in which it was made."""
-    return int(timezone.now().timestamp()) % 2**31
+def _new_id(charger: Charger) -> int:
+    """Of 31 bits, as chargers take them, and rising for many years: the second in which it was made, or the next that
+    the charger has not been given. Its answers are told apart by it. Needs the charger's lock."""
+    number = int(timezone.now().timestamp()) % 2**31
+    given = OutgoingCall.objects.filter(charger=charger, action=CallAction.OCPP)
+    while given.filter(Q(payload__payload__requestId=number) | Q(payload__payload__message__id=number)).exists():
+        number += 1
+    return number

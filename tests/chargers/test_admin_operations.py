@@ -152,6 +152,20 @@ def test_a_charger_is_asked_to_renew_its_certificate_in_its_own_words(staff: Any
     ]
 
 
+def test_no_two_requests_to_a_charger_have_the_same_id(staff: Any, connection: Any, monkeypatch: Any):
+    """Else what it tells of one customer would be joined to what it told of another."""
+    ChargerConnection.objects.update(protocol="ocpp2.0.1")
+    now = timezone.now()
+    monkeypatch.setattr(operations.timezone, "now", lambda: now)
+    asked = {"id_tag": "CARD", "type": "ISO14443", "is_cleared": False}
+    shown = {"text": "Out of order", "priority": "InFront", "end": None}
+    for operation, values in (("customer-information", asked), ("show-message", shown)) * 2:
+        operations.request_operation(connection.charger, operation, values)
+    payloads = [call.payload["payload"] for call in OutgoingCall.objects.order_by("pk")]
+    ids = [payload.get("requestId") or payload["message"]["id"] for payload in payloads]
+    assert ids == [int(now.timestamp()) + number for number in range(4)]
+
+
 DEVICE = [
     ("read-monitors", {}, "GetMonitoringReport", {}),
     ("read-messages", {}, "GetDisplayMessages", {}),
