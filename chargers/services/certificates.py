@@ -121,7 +121,7 @@ def _read(csr: str) -> x509.CertificateSigningRequest:
     try:
         request = x509.load_pem_x509_csr(csr.strip().encode())
         is_proven = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion) as error:
         raise Unsigned(_("It is no certificate signing request in PEM.")) from error
     if not is_proven:
         raise Unsigned(_("It is not signed with the key that it names."))
@@ -146,7 +146,11 @@ def _expected_name(charger: Charger) -> str:
 
 def _subject(request: x509.CertificateSigningRequest, name: str, organization: str) -> x509.Name:
     """Common name and organisation, and nothing else that the charger may wish for."""
-    common_names, organizations = (_values(request, oid) for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME))
+    try:
+        told = request.subject
+    except ValueError as error:
+        raise Unsigned(_("Its subject cannot be read.")) from error
+    common_names, organizations = (_values(told, oid) for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME))
     if common_names != [name]:
         text = _("Its common name is %(told)s, expected was %(name)s: change it there, or in Security on this page.")
         raise Unsigned(text % {"told": ", ".join(common_names) or "-", "name": name})
@@ -164,8 +168,8 @@ def _subject(request: x509.CertificateSigningRequest, name: str, organization: s
     )
 
 
-def _values(request: x509.CertificateSigningRequest, oid: x509.ObjectIdentifier) -> list[str]:
-    return [str(one.value) for one in request.subject.get_attributes_for_oid(oid)]
+def _values(subject: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:
+    return [str(one.value) for one in subject.get_attributes_for_oid(oid)]
 
 
 def _is_root(certificate: x509.Certificate) -> bool:

@@ -25,6 +25,8 @@ SOURCE = "charger-certificates"
 # The one that a charger shows us; a new one takes the place of the old one.
 OWN = "ChargingStationCertificate"
 V2G = "V2GCertificate"
+# Of 20 octets (RFC 5280, 4.1.2.2), though there are longer ones; hexadecimal.
+LONGEST_SERIAL = 40
 
 
 def note_shown(charger_id: int, expires_at: datetime) -> None:
@@ -60,15 +62,14 @@ def store_answer(call_id: int) -> None:
 def _record(charger_id: int, use: str, pem: Any) -> None:
     try:
         certificate = x509.load_pem_x509_certificates(str(pem).encode())[0]
-    except ValueError:  # the charger took it, whatever it is
+        # A subject is read no sooner than here.
+        subject, expires_at = certificate.subject.rfc4514_string()[:300], certificate.not_valid_after_utc
+    except (ValueError, x509.InvalidVersion):  # the charger took it, whatever it is
         return
-    told = {
-        "subject": certificate.subject.rfc4514_string()[:300],
-        "expires_at": certificate.not_valid_after_utc,
-        "told_at": timezone.now(),
-    }
+    told = {"subject": subject, "expires_at": expires_at, "told_at": timezone.now()}
+    serial = f"{certificate.serial_number:x}"[:LONGEST_SERIAL]
     ChargerCertificate.objects.update_or_create(
-        charger_id=charger_id, use=use[:32], serial_number=f"{certificate.serial_number:x}", defaults=told
+        charger_id=charger_id, use=use[:32], serial_number=serial, defaults=told
     )
 
 
@@ -77,7 +78,7 @@ def _compare(charger_id: int, asked: Any, answer: Json) -> None:
     listed = set(_listed(asked, answer))
     for use, serial in listed:
         ChargerCertificate.objects.update_or_create(
-            charger_id=charger_id, use=use[:32], serial_number=serial[:40], defaults={"told_at": timezone.now()}
+            charger_id=charger_id, use=use[:32], serial_number=serial, defaults={"told_at": timezone.now()}
         )
     known = ChargerCertificate.objects.filter(charger_id=charger_id).exclude(use__in=(OWN, V2G))
     if asked:
@@ -100,7 +101,7 @@ def _dicts(value: Any) -> Iterable[Json]:
 
 def _serial(value: Any) -> str:
     """Hexadecimal without leading zeros (OCPP 2.0.1, CertificateHashDataType)."""
-    return str(value or "").lower().removeprefix("0x").lstrip("0")[:40]
+    return str(value or "").lower().removeprefix("0x").lstrip("0")[:LONGEST_SERIAL]
 
 
 def watch() -> None:

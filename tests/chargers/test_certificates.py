@@ -15,7 +15,7 @@ from chargers.models import ChargerConnection, ChargerEvent, OutgoingCall
 from chargers.ocpp.auth import common_name
 from chargers.services import certificates, lifecycle
 from config.checks import check_installation
-from tests.chargers.certificates import make_authority, make_csr, new_key, use_authority
+from tests.chargers.certificates import make_authority, make_csr, new_key, unreadable_csr, use_authority
 from tests.chargers.charger_socket import PASSWORD, ChargerSocket
 from tests.chargers.factories import make_connector
 
@@ -113,6 +113,7 @@ def serial(charger: Any) -> str:
         (lambda charger: make_csr(*subject(charger, O="Other Ltd")), "Its organisation is Other Ltd"),
         (lambda charger: make_csr(*subject(charger), ("CN", "CP-OTHER")), "Its common name is"),
         (weak, "too weak"),
+        (lambda charger: unreadable_csr(*subject(charger)), "Its subject cannot be read"),
         (forged, "not signed with the key"),
         (lambda charger: "-----BEGIN", "no certificate signing request"),
     ],

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from django.utils import timezone
 
 from chargers.choices import CallResult, SecurityProfile
@@ -12,14 +14,15 @@ from chargers.models import ChargerCertificate, ChargerConnection
 from chargers.ocpp import auth
 from chargers.services import calls, installed_certificates, operations
 from infrastructure.choices import AlertState
-from infrastructure.models import Alert
+from infrastructure.models import Alert, OutboxEvent
 from infrastructure.outbox import drain
-from tests.chargers.certificates import PEM, make_authority, use_authority
+from tests.chargers.certificates import PEM, make_authority, use_authority, with_serial
 from tests.chargers.factories import make_connector
 
 pytestmark = pytest.mark.django_db
 OWN, ROOT_16, ROOT_201 = "ChargingStationCertificate", "CentralSystemRootCertificate", "CSMSRootCertificate"
 ACCEPTED = CallResult.ACCEPTED
+DER = serialization.Encoding.DER
 
 
 @pytest.fixture
@@ -55,6 +58,17 @@ def test_one_that_the_charger_took_takes_the_place_of_its_own(charger: Any):
     finish(charger, "CertificateSigned", {"certificateChain": pem(certificate())}, CallResult.REJECTED)
     kept = ChargerCertificate.objects.get()
     assert (kept.use, kept.expires_at) == (OWN, one.not_valid_after_utc) and kept.serial_number != serial(first)
+
+
+def test_one_that_nobody_else_would_make_is_kept_as_far_as_it_can_be_read(charger: Any):
+    long = with_serial(certificate(), 30)
+    finish(charger, "CertificateSigned", {"certificateChain": pem(long)})
+    assert held() == [(OWN, "7f" * 20)]
+    whole = certificate().public_bytes(DER)
+    unreadable = x509.load_der_x509_certificate(whole.replace(b"Station", b"\xff" * 7))
+    finish(charger, "CertificateSigned", {"certificateChain": pem(unreadable)})
+    assert not OutboxEvent.objects.filter(processed_at=None).exists()
+    assert held() == []  # it has another one, of which nothing is known
 
 
 def test_authorities_are_known_until_they_are_deleted(charger: Any):
