@@ -96,7 +96,8 @@ def may_queue(platform: RoamingPlatform, document: Document) -> bool:
         return True
     token = document.body["cdr_token"]
     away = _stored(platform, token["country_code"], token["party_id"])
-    list(away.select_for_update(no_key=True).values_list("pk"))
+    # Without an order, which is by the platform: its row is held by who takes the party's news, waiting for ours.
+    list(away.select_for_update(no_key=True).order_by().values_list("pk"))
     return may_send(platform, document)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from chargers.models import CDR, ChargingSession
 from config.demo import data
@@ -193,6 +194,18 @@ def test_what_is_written_while_the_party_comes_back_is_told(platform, session):
         thread.join(0.5)  # it waits for us
     thread.join()
     assert list(Push.objects.values_list("module", flat=True)) == ["cdrs"]
+
+
+def test_waiting_for_the_partys_news_locks_nothing_else(platform, session):
+    """Who takes the news holds the platform and then the party: with the platform locked after it they would meet."""
+    hub.receive_client(platform, "DE", "EMP", info("OFFLINE"))
+    end(session, session.started_at + minutes(30), 5000)
+    outbox.drain()
+    document = Document.objects.get(module="cdrs")
+    with CaptureQueriesContext(connection) as queries:
+        assert not hub.may_queue(platform, document)
+    assert len(queries) == 3
+    assert not [query["sql"] for query in queries if "JOIN" in query["sql"]]
 
 
 def test_what_the_party_has_is_not_sent_again(ocpi, platform, session):
