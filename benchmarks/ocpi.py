@@ -79,9 +79,12 @@ def _show_queries(options: argparse.Namespace) -> None:
             assert client.get(f"{LIST}?{query}").json()["status_code"] == 1000
         return [entry["sql"] for entry in captured.captured_queries]
 
+    # Whoever begins to pull waits for those who are writing, in a query of its own.
     last = options.locations - options.limit
-    counts = {len(queries(query)) for query in ("limit=1", "limit=100", f"limit={options.limit}&offset={last}")}
-    line("Queries of a page, whatever its size and offset", ", ".join(map(str, counts)), is_ok=len(counts) == 1)
+    first = {len(queries(f"limit={size}")) for size in (1, options.limit, 100)}
+    later = {len(queries(f"limit={size}&offset={place}")) for size in (1, options.limit) for place in (1, last)}
+    counts = f"{', '.join(map(str, first))} and {', '.join(map(str, later))}"
+    line("Queries of the first page and of any other", counts, is_ok=(first, later) == ({2}, {1}))
     recent = "date_from=2050-01-01T00:00:00Z"
     with connection.cursor() as cursor:
         for sql in (sql for sql in queries(recent) if "last_updated" in sql):
