@@ -122,10 +122,12 @@ class PeerGarbage(PeerError):
 
 
 class PeerForbiddenAddress(PeerError):
-    """The guard refused the address before any connection was made."""
+    """The guard refused the address before any connection was made: `rule` is for whoever gave it to us, `advice`
+    besides for staff."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, permanent=True)
+    def __init__(self, rule: str, advice: str = "") -> None:
+        super().__init__(f"{rule} {advice}".rstrip(), permanent=True)
+        self.rule = rule
 
 
 class PeerRefused(PeerError):

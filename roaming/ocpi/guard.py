@@ -40,15 +40,23 @@ def check_url(url: str, *, allow_private: bool, require_https: bool) -> PinnedTa
     `allow_private` admits private, loopback and link-local addresses; multicast, reserved and unspecified
     ones are refused always.
     """
-    scheme, host, port = _parse(url)
-    if require_https and scheme != "https":
-        raise PeerForbiddenAddress(
-            f"{_shown(url)} is not encrypted. Ask the peer for an address that begins with https://."
-        )
+    scheme, host, port = check_form(url, allow_private=allow_private, require_https=require_https)
     addresses = _resolve(host, port)
     for address in addresses:
         _judge(host, address, allow_private=allow_private)
     return PinnedTarget(scheme, host, port, tuple(str(address) for address in addresses))
+
+
+def check_form(url: str, *, allow_private: bool, require_https: bool) -> tuple[str, str, int]:
+    """Scheme, host and port. As `check_url` without asking the DNS: refuses what no answer of it would mend."""
+    scheme, host, port = _parse(url)
+    if require_https and scheme != "https":
+        raise PeerForbiddenAddress(
+            f"{_shown(url)} is not encrypted: it must begin with https://.", "Ask the peer for such an address."
+        )
+    if _is_address(host):
+        _judge(host, ipaddress.ip_address(host), allow_private=allow_private)
+    return scheme, host, port
 
 
 def _parse(url: str) -> tuple[str, str, int]:
@@ -58,15 +66,15 @@ def _parse(url: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise PeerForbiddenAddress(f"{_shown(url)} is not a valid address. Correct it.") from None
+        raise PeerForbiddenAddress(f"{_shown(url)} is not a valid web address.", "Correct it.") from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise PeerForbiddenAddress(
-            f"{_shown(url)} must begin with https:// or http://. Ask the peer for its full web address."
+            f"{_shown(url)} must begin with https:// or http://.", "Ask the peer for its full web address."
         )
     if "@" in parts.netloc:
-        raise PeerForbiddenAddress("The address carries a user name or password. Remove the part before '@'.")
+        raise PeerForbiddenAddress(f"{_shown(url)} carries a user name or password.", "Remove the part before '@'.")
     if port == 0:
-        raise PeerForbiddenAddress(f"{_shown(url)} names port 0. Correct the port.")
+        raise PeerForbiddenAddress(f"{_shown(url)} names port 0.", "Correct the port.")
     return parts.scheme, _host(parts.hostname or "", url), port or _DEFAULT_PORTS[parts.scheme]
 
 
@@ -86,8 +94,8 @@ def _host(host: str, url: str) -> str:
         except ValueError:
             pass
     raise PeerForbiddenAddress(
-        f"{_shown(url)} has no usable host. Write a plain host name (punycode if it has special letters) "
-        "or an address such as 192.0.2.1."
+        f"{_shown(url)} has no usable host: a plain host name (punycode if it has special letters) or an address "
+        "such as 192.0.2.1."
     )
 
 
@@ -121,8 +129,9 @@ def _judge(host: str, address: IPv4Address | IPv6Address, *, allow_private: bool
             raise PeerForbiddenAddress(f"{host} leads to {address}, which is no address of a single computer.")
         if not allow_private and _is_internal(ip):
             raise PeerForbiddenAddress(
-                f"{host} leads to {address}, an address inside a private network. Use a public address, or "
-                "switch PEERS_ALLOW_PRIVATE_ADDRESSES on if this peer really runs in your own network."
+                f"{host} leads to {address}, an address inside a private network.",
+                "Use a public address, or switch PEERS_ALLOW_PRIVATE_ADDRESSES on if this peer really runs in your own "
+                "network.",
             )
 
 

@@ -205,7 +205,7 @@ def _answer(
         ) as response:
             return Answer(response.status_code, CaseInsensitiveDict(response.headers), _read(response, limit))
     except _BAD_ADDRESS:
-        raise PeerForbiddenAddress(f"{url[:100]!r} is not a valid web address. Correct it.") from None
+        raise PeerForbiddenAddress(f"{url[:100]!r} is not a valid web address.", "Correct it.") from None
     except requests.exceptions.SSLError as error:
         raise PeerUnreachable(f"No secure connection to the peer: {_reason(error)}") from None
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):

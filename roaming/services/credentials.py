@@ -19,6 +19,7 @@ from roaming.ocpi.errors import (
     NoMatchingEndpoints,
     OcpiError,
     PeerError,
+    PeerForbiddenAddress,
     PeerRefused,
     UnableToUseApi,
 )
@@ -266,7 +267,8 @@ def _read_sender(platform: RoamingPlatform, body: dict[str, Any]) -> Offer:
         try:
             offer = read_offer(body["url"], body["token"], encode_token=platform.encode_token, platform=platform)
         except PeerError as error:
-            raise UnableToUseApi(f"Your versions or details could not be read. {error.detail}") from error
+            why = error.rule if isinstance(error, PeerForbiddenAddress) else error.detail
+            raise UnableToUseApi(f"Your versions or details could not be read. {why}") from error
         missing = missing_endpoints(platform, offer)
         if missing:
             raise NoMatchingEndpoints(f"Required endpoints are missing: {', '.join(missing)}.")

@@ -12,8 +12,9 @@ from infrastructure.secrets import decrypt
 from roaming.choices import InterfaceRole, Module, PlatformType
 from roaming.models import PlatformEndpoint, PlatformRole, RoamingPlatform, RoamingProfile
 from roaming.ocpi.client import DEFAULT_TIMEOUT, OcpiClient
-from roaming.ocpi.errors import PeerError, PeerRefused
+from roaming.ocpi.errors import InvalidParameters, PeerError, PeerForbiddenAddress, PeerRefused
 from roaming.ocpi.exchange import Subject
+from roaming.ocpi.guard import check_form
 from roaming.ocpi.headers import Routing
 from roaming.ocpi.transport import MAX_SECONDS, Timeout
 from roaming.ocpi.versions import Endpoints, fetch_endpoints
@@ -100,6 +101,16 @@ def client_with(
         max_seconds=max_seconds,
         observe=messages.observer(platform, subject),
     )
+
+
+def check_response_url(url: str) -> None:
+    """InvalidParameters where no result could ever be sent to. Its host's name is looked up only then."""
+    try:
+        check_form(
+            url, allow_private=settings.PEERS_ALLOW_PRIVATE_ADDRESSES, require_https=settings.PEERS_REQUIRE_HTTPS
+        )
+    except PeerForbiddenAddress as error:
+        raise InvalidParameters(f"response_url: {error.rule}") from None
 
 
 def stored_token(encrypted: str) -> str:

@@ -1,6 +1,8 @@
 """The limits of a session's charging, set, asked for and taken away by its partner (2.2.1 mod_charging_profiles)."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -9,11 +11,13 @@ from rest_framework.response import Response
 
 from roaming.choices import ChargingProfileResponseType, Module
 from roaming.ocpi.errors import InvalidParameters
+from roaming.services.peers import check_response_url
 from roaming.services.profiles import ProfileAnswer, receive_clearing, receive_profile, receive_query
 from roaming.views.base import OcpiView
 
 REJECTED = {"result": ChargingProfileResponseType.REJECTED.value, "timeout": 0}
 LONGEST = 10**7  # seconds; chargers keep durations in 32 bits
+LONGEST_URL = 255
 
 _RESPONSE_URL = re.compile(r"(?:^|&)response_url=(.*)")
 _DURATION = re.compile(r"&duration=\d+$")
@@ -29,10 +33,9 @@ class ChargingProfileView(OcpiView):
         return self._answer(receive_query(self.platform, session_id, seconds, self._response_url()))
 
     def put(self, request: Request, session_id: str) -> Response:
-        try:
+        with _rejecting():
             body = self.body("SetChargingProfile")
-        except InvalidParameters as error:
-            raise InvalidParameters(error.message, data=REJECTED) from None
+            check_response_url(body["response_url"])
         return self._answer(receive_profile(self.platform, session_id, body))
 
     def delete(self, request: Request, session_id: str) -> Response:
@@ -44,11 +47,22 @@ class ChargingProfileView(OcpiView):
 
     def _response_url(self) -> str:
         url = read_response_url(self.request.META.get("QUERY_STRING", ""))
-        if not url:
-            raise InvalidParameters("response_url: is required", data=REJECTED)
-        if len(url) > 255 or not url.isprintable():
-            raise InvalidParameters("response_url: must be a URL of at most 255 characters", data=REJECTED)
+        with _rejecting():
+            if not url:
+                raise InvalidParameters("response_url: is required")
+            if len(url) > LONGEST_URL:
+                raise InvalidParameters(f"response_url: must be at most {LONGEST_URL} characters, has {len(url)}")
+            check_response_url(url)
         return url
+
+
+@contextmanager
+def _rejecting() -> Iterator[None]:
+    """Whatever is invalid is answered with a ChargingProfileResponse besides."""
+    try:
+        yield
+    except InvalidParameters as error:
+        raise InvalidParameters(error.message, data=REJECTED) from None
 
 
 def read_response_url(query: str) -> str:
@@ -63,7 +77,9 @@ def read_response_url(query: str) -> str:
 
 
 def _duration(value: str) -> int:
-    """Raises InvalidParameters."""
-    if not re.fullmatch(r"[0-9]{1,9}", value) or not 0 < int(value) <= LONGEST:
-        raise InvalidParameters(f"duration: {value[:20]!r} is not a number of seconds", data=REJECTED)
+    with _rejecting():
+        if not value:
+            raise InvalidParameters("duration: is required")
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not 0 < int(value) <= LONGEST:
+            raise InvalidParameters(f"duration: {value[:20]!r} is not a whole number of seconds from 1 to {LONGEST}")
     return int(value)

@@ -15,6 +15,7 @@ from roaming.services.commands import (
     receive_stop_session,
     receive_unlock_connector,
 )
+from roaming.services.peers import check_response_url
 from roaming.views.base import OcpiView
 
 
@@ -51,10 +52,12 @@ class CommandView(OcpiView):
 
     def _checked_body(self, type_name: str) -> dict[str, Any]:
         try:
-            return self.body(type_name)
+            body = self.body(type_name)
+            check_response_url(body["response_url"])
         except InvalidParameters as error:
             rejected = _response(CommandAnswer(CommandResponseType.REJECTED, timeout=0, message=error.message))
             raise InvalidParameters(error.message, data=rejected) from None
+        return body
 
 
 def _response(answer: CommandAnswer) -> dict[str, Any]:

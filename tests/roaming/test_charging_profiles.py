@@ -194,10 +194,42 @@ def test_a_profile_is_cleared(ocpi: OcpiTestClient, session: ChargingSession, re
     assert pushed() == [("POST", RESULT_URL, {"result": told})]
 
 
-@pytest.mark.parametrize("query", ["duration=900", "response_url=https://a.example", "duration=0&response_url=x:"])
-def test_a_question_needs_a_duration_and_an_address(ocpi: OcpiTestClient, session: ChargingSession, query: str) -> None:
+ADDRESS = "response_url=https://a.example"
+WHOLE_SECONDS = "is not a whole number of seconds from 1 to 10000000"
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        (ADDRESS, "duration: is required"),
+        (f"{ADDRESS}&duration=", "duration: is required"),
+        (f"duration=0&{ADDRESS}", f"duration: '0' {WHOLE_SECONDS}"),
+        (f"duration=1.5&{ADDRESS}", f"duration: '1.5' {WHOLE_SECONDS}"),
+        ("duration=900", "response_url: is required"),
+        ("duration=900&response_url=NaN", "response_url: 'NaN' must begin with https:// or http://."),
+        ("duration=900&response_url=https://a.example:0/", "response_url: 'https://a.example:0/' names port 0."),
+        (f"duration=900&{ADDRESS}/{'x' * 240}", "response_url: must be at most 255 characters, has 258"),
+    ],
+)
+def test_a_question_needs_a_duration_and_an_address(
+    ocpi: OcpiTestClient, session: ChargingSession, query: str, problem: str
+) -> None:
     response = get(ocpi, session.uid, query)
-    assert (response["status_code"], response["data"]["result"]) == (2001, "REJECTED")
+    assert (response["status_code"], response["status_message"]) == (2001, problem)
+    assert response["data"] == {"result": "REJECTED", "timeout": 0}
+    assert not ProfileRequest.objects.exists()
+
+
+def test_without_an_address_for_the_result_nothing_is_changed(ocpi: OcpiTestClient, session: ChargingSession) -> None:
+    path = f"2.2.1/chargingprofiles/{session.uid}"
+    answers = [
+        ocpi.call("PUT", path, {"charging_profile": PROFILE, "response_url": "ftp://emsp.example/1"}).json(),
+        ocpi.call("DELETE", f"{path}?response_url=ftp://emsp.example/1").json(),
+    ]
+    for response in answers:
+        assert (response["status_code"], response["data"]["result"]) == (2001, "REJECTED")
+        assert "response_url: 'ftp://emsp.example/1' must begin with https://" in response["status_message"]
+    assert not ProfileRequest.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,51 @@ def test_a_body_that_is_not_valid_is_2001_and_rejected(ocpi, answer):
     assert received == []
 
 
+UNUSABLE = {
+    "NaN": "must begin with https://",
+    "\U0001f600": "must begin with https://",
+    "/results/1": "must begin with https://",
+    "//ptp.example/results/1": "must begin with https://",
+    "ftp://ptp.example/results/1": "must begin with https://",
+    "https://": "no usable host",
+    "https:///results/1": "no usable host",
+    "https://[::1/": "not a valid web address",
+    "https://ptp.example:99999/": "not a valid web address",
+    "https://ptp.example:0/": "names port 0",
+    "https://me:secret@ptp.example/": "carries a user name or password",
+    "https://ptp.example/a b": "contains a blank",
+    "https://0.0.0.0/": "no address of a single computer",
+    f"https://ptp.example/{'x' * 240}": "must be at most 255 characters",
+    "": "must not be empty",
+}
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+@pytest.mark.parametrize("command", ["START_SESSION", *BODIES])
+def test_where_no_result_can_be_sent_nothing_is_done(ocpi, answer, command, url):
+    received = answer(CommandAnswer(CommandResponseType.ACCEPTED, timeout=30), command)
+    body = {"START_SESSION": START, **BODIES}[command] | {"response_url": url}
+    response = ocpi.call("POST", f"2.2.1/commands/{command}", body)
+    assert (response.status_code, response.json()["status_code"]) == (200, 2001)
+    assert response.json()["data"]["result"] == "REJECTED"
+    assert "response_url: " in response.json()["status_message"]
+    assert UNUSABLE[url] in response.json()["status_message"]
+    assert "secret" not in response.content.decode()
+    assert received == []
+
+
+def test_a_result_goes_where_this_installation_sends_at_all(ocpi, answer, settings):
+    """The advice for staff, how to allow it, is not for partners."""
+    settings.PEERS_REQUIRE_HTTPS, settings.PEERS_ALLOW_PRIVATE_ADDRESSES = True, False
+    received = answer(CommandAnswer(CommandResponseType.ACCEPTED, timeout=30))
+    for url, rule in (("http://ptp.example/1", "not encrypted"), ("https://10.0.0.1/1", "private network")):
+        response = ocpi.call("POST", "2.2.1/commands/START_SESSION", START | {"response_url": url}).json()
+        assert response["status_code"] == 2001
+        assert rule in response["status_message"]
+        assert "PEERS_" not in response["status_message"]
+    assert received == []
+
+
 @pytest.mark.parametrize("command", BODIES)
 def test_every_command_reaches_its_service(ocpi, platform, answer, command):
     received = answer(CommandAnswer(CommandResponseType.NOT_SUPPORTED, message="Not here."), command)
