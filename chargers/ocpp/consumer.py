@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -40,8 +41,9 @@ PROTOCOL_ERROR = 1002
 TRY_AGAIN_LATER = 1013
 UNAVAILABLE = 503
 RETRY_AFTER = 1.0
-# Seconds in which frames that a replaced socket's charger has already sent still arrive.
+# Seconds in which frames that a replaced socket's charger has already sent still arrive, and at most for all of them.
 LAST_FRAMES = 1.0
+MOST_LAST_FRAMES = 30.0
 # Seconds after which a socket looks by itself whether a wake-up was lost, and shows that it is alive.
 LOOK_EVERY = 60.0
 
@@ -203,7 +205,11 @@ class OcppConsumer(AsyncWebsocketConsumer):
         self._spawn(self._close_soon())
 
     async def _close_soon(self) -> None:
+        """What has arrived is handled before: a socket that is closed drops it. But who sends on and on is closed."""
+        until = time.monotonic() + MOST_LAST_FRAMES
         await asyncio.sleep(LAST_FRAMES)
+        while not self._pace.is_quiet and time.monotonic() < until:
+            await asyncio.sleep(LAST_FRAMES)
         await self._leave()
 
     async def _leave(self, code: int | None = None) -> None:

@@ -27,20 +27,29 @@ class Pace:
         self._filled_at = clock()
         self._told_at = float("-inf")
         self._ahead: asyncio.Future[Message] | None = None
-        self._is_early = False
+        self._is_at_work = self._is_early = False
 
     async def next_frame(self) -> Message:
         """The next message of the socket. The one after it is already waited for, to see whether it comes early."""
-        waiting = self._ahead or asyncio.ensure_future(self._receive())
-        self._ahead = None
-        message = await waiting
-        if message["type"] == "websocket.receive":
+        if self._ahead is None:
             self._ahead = asyncio.ensure_future(self._receive())
+        message = await self._ahead
+        self._is_at_work = message["type"] == "websocket.receive"
+        self._ahead = asyncio.ensure_future(self._receive()) if self._is_at_work else None
         return message
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether every frame that has arrived is handled."""
+        return not self._is_at_work and not self._has_next
+
+    @property
+    def _has_next(self) -> bool:
+        return self._ahead is not None and self._ahead.done()
 
     def answered(self) -> None:
         """After a frame was handled: one that is there by now did not wait for the answer."""
-        self._is_early = self._ahead is not None and self._ahead.done()
+        self._is_at_work, self._is_early = False, self._has_next
 
     async def wait(self) -> None:
         """Before a frame is handled."""

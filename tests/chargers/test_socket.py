@@ -1,7 +1,6 @@
 """The consumer and the OCPP 1.6 handlers with real frames, on a real channel layer and database."""
 
 import asyncio
-import gc
 import json
 from datetime import timedelta
 
@@ -11,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 from django.utils import timezone
 
-from chargers.models import CDR, ChargerConnection, ChargingSession, IdToken, MeterSample, OutgoingCall, PendingCharger
+from chargers.models import CDR, ChargerConnection, ChargingSession, IdToken, OutgoingCall, PendingCharger
 from chargers.ocpp import auth, consumer, database
 from chargers.services import calls, commands, lifecycle, progress
 from infrastructure.models import EVSE
@@ -279,50 +278,6 @@ async def test_an_answer_counts_though_the_charger_goes_with_it(connector, ident
     await charger.close()
     ended = await until(lambda: OutgoingCall.objects.filter(pk=call.pk, state="DONE").first())
     assert ended.result == "ACCEPTED"
-
-
-async def test_the_newer_socket_wins(connector, identity):
-    older = await ChargerSocket(identity).open()
-    newer = await ChargerSocket(identity).open()
-    assert (await older.output())["type"] == "websocket.close"
-    await older.close()
-    assert (await row(ChargerConnection)).is_online
-    await request_start(connector)
-    assert (await newer.frame())[2] == "RemoteStartTransaction"
-    await newer.close()
-
-
-async def test_an_older_socket_that_is_gone_before_it_is_closed_is_no_error(identity, monkeypatch):
-    async def gone(self, code=None):
-        raise RuntimeError("the socket is gone")
-
-    told = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-    older = await ChargerSocket(identity).open()
-    with monkeypatch.context() as patch:
-        patch.setattr(consumer.OcppConsumer, "close", gone)
-        newer = await ChargerSocket(identity).open()
-        await older.ask("Heartbeat")
-        await newer.ask("Heartbeat")
-    await older.close()
-    await newer.close()
-    gc.collect()  # only then a task tells of an exception that nobody has taken
-    assert not told
-
-
-async def test_frames_that_the_older_socket_brought_are_not_lost(connector, identity, monkeypatch):
-    older = await ChargerSocket(identity).open()
-    session, _ = await start_charging(older, connector)
-    began = session.started_at
-    for second in range(1, 6):
-        value = {
-            "timestamp": (began + timedelta(seconds=second)).isoformat(),
-            "sampledValue": [{"value": str(100 + second)}],
-        }
-        await older.post("MeterValues", connectorId=1, transactionId=session.pk, meterValue=[value])
-    newer = await ChargerSocket(identity).open()
-    await until(lambda: MeterSample.objects.count() == 5)
-    await newer.close()
 
 
 async def test_frames_are_handled_even_if_nobody_takes_the_answer(connector, identity, monkeypatch):
