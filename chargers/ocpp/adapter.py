@@ -104,4 +104,4 @@ async def _send(adapter: Adapter, call: ClaimedCall) -> Outcome:
 
 
 def _in_words(error: OCPPError) -> Json:
-    return {"code": error.code, "description": error.description, "details": str(error.details)}
+    return {"code": error.code, "description": error.description, "details": error.details}

@@ -100,12 +100,12 @@ def _message(kind: int, unique_id: str, parts: list[Any]) -> Frame:
             return Request(unique_id, action, payload)
         case 3, [_, _, payload]:
             return Result(unique_id, payload)
-        case 4, [_, _, str(code), *more]:
-            description, details = [*more, "", {}][:2] if len(more) < 2 else more[:2]
-            return Failure(unique_id, code, str(description), details)
-        case 2, _:
-            raise Malformed("A request is [2, id, action, payload].", unique_id)
-    raise Malformed("An answer is [3, id, payload] or [4, id, code, description, details].")
+        case 3, _:  # an answer all the same: nobody needs to wait on, and it is for whoever asked to refuse
+            return Result(unique_id, None)
+        case 4, [_, _, *told]:
+            code, description, details = (told + [None] * 3)[:3]
+            return Failure(unique_id, str(code or ""), str(description or ""), details or {})
+    raise Malformed("A request is [2, id, action, payload].", unique_id)
 
 
 def dump(*parts: Any) -> str:

@@ -21,8 +21,9 @@ def masked(text: str) -> str:
 
 
 def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
-    """`payload` without the password of the charger and those in addresses of files."""
-    hidden: dict[str, Any] = json.loads(_without_passwords(json.dumps(payload)))
+    """`payload` without the password of the charger and those in addresses of files, as a database takes it: of numbers
+    beyond all bounds, which are no JSON, nothing is left."""
+    hidden: dict[str, Any] = json.loads(_without_passwords(json.dumps(payload)), parse_constant=lambda infinity: None)
     return hidden
 
 

@@ -51,6 +51,7 @@ async def carry_out(charger, request, reply):
         ({"status": "Occupied"}, "EVSE_OCCUPIED"),
         ({"status": "Rejected"}, "REJECTED"),
         ({"status": "Unavailable"}, "EVSE_INOPERATIVE"),
+        ('[3,"%s",{"status":"Accepted","watts":1e999}]', "ACCEPTED"),
         ('[4,"%s","NotSupported","",{}]', "NOT_SUPPORTED"),
         ('[4,"%s","NotImplemented","",{}]', "NOT_SUPPORTED"),
         ('[4,"%s","InternalError","",{}]', "FAILED"),

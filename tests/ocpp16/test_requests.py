@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from chargers.choices import CallResult
-from chargers.ocpp.adapter import Outcome
+from chargers.choices import CallAction, CallResult
+from chargers.ocpp.adapter import Outcome, perform
 from chargers.ocpp.v16 import ChargePoint16
 from chargers.ocpp.v16_answers import ANSWERS
 from chargers.services import ocpp_requests
+from chargers.services.calls import ClaimedCall
 
 
 async def ask(action: str, payload: dict[str, Any], answer: Any) -> tuple[list[Any], Outcome]:
@@ -23,6 +26,18 @@ async def ask(action: str, payload: dict[str, Any], answer: Any) -> tuple[list[A
     assert text == json.dumps(frame, separators=(",", ":")), "compact JSON on the wire"
     await point.handle(json.dumps([answer[0], frame[1], *answer[1:]]))
     return frame, await request
+
+
+async def perform_reset(rest: list[Any]) -> Outcome:
+    """How a Reset ends that is answered with `rest`, a whole frame but for its id."""
+    sent: asyncio.Queue[str] = asyncio.Queue()
+    point = ChargePoint16("CP-1", 1, sent.put, lambda: None)
+    wanted = {"action": "Reset", "payload": {"type": "Hard"}}
+    call = ClaimedCall(1, CallAction.OCPP, wanted, timezone.now() + timedelta(seconds=10))
+    performing = asyncio.ensure_future(perform(point, call))
+    frame = json.loads(await sent.get())
+    await point.handle(json.dumps([rest[0], frame[1], *rest[1:]]))
+    return await performing
 
 
 async def first_of(sent: asyncio.Queue[str], request: Any) -> str:
@@ -62,6 +77,29 @@ async def test_an_unknown_answer_is_a_failure_that_says_so(answer: Any) -> None:
 
 async def test_an_answer_that_is_no_object_is_a_failure() -> None:
     _, outcome = await ask("GetConfiguration", {}, [3, ["x"]])
+    assert outcome.result == CallResult.FAILED
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        ([4, "NotSupported", "no", {"a": [1]}], ("NotSupported", "no", {"a": [1]})),
+        ([4, "", "", {}], ("", "", {})),
+        ([4, "GenericError"], ("GenericError", "", {})),
+        ([4], ("", "", {})),
+        ([4, None, None, None], ("", "", {})),
+        ([4, 7, 8, "x", 9], ("7", "8", "x")),
+    ],
+)
+async def test_an_error_ends_the_call_and_is_kept_as_it_came(rest: list[Any], told: tuple[Any, ...]) -> None:
+    outcome = await perform_reset(rest)
+    result = CallResult.NOT_SUPPORTED if told[0] == "NotSupported" else CallResult.FAILED
+    assert outcome == Outcome(result, dict(zip(("code", "description", "details"), told, strict=True)))
+
+
+@pytest.mark.parametrize("rest", [[3], [3, "Reset", {"status": "Accepted"}]])
+async def test_an_answer_of_another_shape_ends_the_call_as_a_failure(rest: list[Any]) -> None:
+    outcome = await perform_reset(rest)
     assert outcome.result == CallResult.FAILED
 
 
