@@ -302,7 +302,7 @@ CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"work": {}, "peers": {}}
 CELERY_TASK_ROUTES = {
     task: {"queue": "peers"}
     for task in (
-        "roaming.tasks.deliver_push",
+        "roaming.tasks.deliver_pushes",
         "roaming.tasks.probe_platform",
         "roaming.tasks.run_pull",
         "config.tasks.send_alerts",

@@ -43,42 +43,43 @@ def _send_task(name: str, args: tuple[Any, ...]) -> None:
 
 # Seconds between two wake-ups of a task that does all that waits.
 SWEEP_EVERY = 0.05
+_Sweep = tuple[str, tuple[Any, ...]]
 _sweeps_lock = threading.Lock()
-_swept_at: dict[str, float] = {}
-_sweeps_ahead: set[str] = set()
+_swept_at: dict[_Sweep, float] = {}
+_sweeps_ahead: set[_Sweep] = set()
 
 
-def wake_sweep(name: str) -> None:
-    """As `wake_task`, for a task that does all that waits: many changes at once need few wake-ups.
+def wake_sweep(name: str, *args: Any) -> None:
+    """As `wake_task`, for a task that does all that waits (for `args`): many changes at once need few wake-ups.
 
     The first goes out at once, what follows within `SWEEP_EVERY` seconds with the one at their end.
     """
-    transaction.on_commit(lambda: _wake_sweep(name))
+    transaction.on_commit(lambda: _wake_sweep((name, args)))
 
 
-def _wake_sweep(name: str) -> None:
+def _wake_sweep(sweep: _Sweep) -> None:
     with _sweeps_lock:
-        if name in _sweeps_ahead:
+        if sweep in _sweeps_ahead:
             return
         now = time.monotonic()
-        seconds = _swept_at.get(name, float("-inf")) + SWEEP_EVERY - now
+        seconds = _swept_at.get(sweep, float("-inf")) + SWEEP_EVERY - now
         if seconds > 0:
-            _sweeps_ahead.add(name)
+            _sweeps_ahead.add(sweep)
         else:
-            _swept_at[name] = now
+            _swept_at[sweep] = now
     if seconds > 0:
-        later = threading.Timer(seconds, _send_sweep, (name,))
+        later = threading.Timer(seconds, _send_sweep, (sweep,))
         later.daemon = True
         later.start()
     else:
-        _send_task(name, ())
+        _send_task(*sweep)
 
 
-def _send_sweep(name: str) -> None:
+def _send_sweep(sweep: _Sweep) -> None:
     with _sweeps_lock:
-        _sweeps_ahead.discard(name)
-        _swept_at[name] = time.monotonic()
-    _send_task(name, ())
+        _sweeps_ahead.discard(sweep)
+        _swept_at[sweep] = time.monotonic()
+    _send_task(*sweep)
 
 
 def wake_group(group: str, message: dict[str, Any]) -> None:

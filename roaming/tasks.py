@@ -9,8 +9,8 @@ VALIDITY_WINDOW = timedelta(minutes=10)
 
 
 @shared_task
-def deliver_push(push_id: int) -> None:
-    push.deliver(push_id)
+def deliver_pushes(platform_id: int) -> None:
+    push.deliver_waiting(platform_id)
 
 
 @shared_task

@@ -8,11 +8,9 @@ from roaming.choices import InterfaceRole, Module, PlatformState, PlatformType, 
 from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
 from roaming.services import hub
 from roaming.services.documents import INFRASTRUCTURE
-from roaming.services.push_queue import enqueue, enqueue_state
+from roaming.services.push_queue import ORDER, enqueue, enqueue_state
 from roaming.services.session_documents import sequence_of
 
-# What others refer to leaves before them.
-ORDER = (Module.TARIFFS, Module.LOCATIONS, Module.SESSIONS, Module.CDRS)
 OPEN = (PushState.PENDING, PushState.IN_FLIGHT)
 # The platform refused this very state, or staff decided: asking again every night would change nothing.
 DECIDED = (PushState.FAILED, PushState.DISCARDED)

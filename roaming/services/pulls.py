@@ -23,7 +23,7 @@ from roaming.ocpi.transport import keeps_token_safe
 from roaming.ocpi.types import format_datetime, parse_datetime
 from roaming.services import circuit
 from roaming.services.peers import client_for
-from roaming.services.push_claims import in_flight, share, take_turns
+from roaming.services.push_claims import on_their_way, share, take_turns
 from roaming.services.push_outcomes import platform_answered
 from roaming.services.registry import PullSource, registry
 
@@ -120,9 +120,8 @@ def run(pull_id: int) -> None:
 
 def _claim(pull_id: int, now: datetime) -> bool:
     """A partner's share of the workers holds for pulls, too, and the last of it is for pushes."""
-    due = Pull.objects.annotate(busy=in_flight()).filter(
+    due = Pull.objects.filter(
         circuit.closed_or_due(now),
-        busy__lt=max(1, share() - 1),
         pk=pull_id,
         is_enabled=True,
         claimed_at=None,
@@ -130,10 +129,12 @@ def _claim(pull_id: int, now: datetime) -> bool:
         platform__state=PlatformState.REGISTERED,
     )
     with transaction.atomic():
-        take_turns(Pull.objects.filter(pk=pull_id).values("platform"))
-        if not due.update(claimed_at=now):
+        platform_id = due.order_by().values_list("platform_id", flat=True).first()
+        if platform_id is None:
             return False
-        platform_id = Pull.objects.values_list("platform_id", flat=True).get(pk=pull_id)
+        take_turns(platform_id)
+        if on_their_way(platform_id) >= max(1, share() - 1) or not due.update(claimed_at=now):
+            return False
         if circuit.enter(platform_id, now):
             return True
         transaction.set_rollback(True)

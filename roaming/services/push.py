@@ -5,6 +5,7 @@ something again, what was given up is said once more. A push without `give_up_at
 """
 
 import logging
+import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from infrastructure import correlation
 from infrastructure.wakeups import wake_task
-from roaming.choices import PushState
+from roaming.choices import PlatformState, PushState
 from roaming.models import Push, RoamingPlatform
 from roaming.ocpi.client import Reply
 from roaming.ocpi.errors import PeerError, PeerRefused
@@ -23,22 +24,21 @@ from roaming.services.peers import client_for, release_connection
 from roaming.services.push_claims import (
     CLAIM_LIFETIME,
     best_probe,
-    claim,
-    claimable,
-    next_of,
+    claim_next,
     release_all,
     release_dead,
 )
-from roaming.services.push_outcomes import Clock, failed, finished, platform_answered, wake_followers
-from roaming.services.push_queue import DELIVER, STATE_LIFETIME, NewState, enqueue, enqueue_state, enqueue_states
+from roaming.services.push_outcomes import Clock, failed, finished, platform_answered
+from roaming.services.push_queue import STATE_LIFETIME, NewState, enqueue, enqueue_state, enqueue_states, wake
 from roaming.services.registry import Request, registry
 
 __all__ = [
     "CLAIM_LIFETIME",
     "STATE_LIFETIME",
     "NewState",
-    "claim",
-    "deliver",
+    "claim_next",
+    "deliver_next",
+    "deliver_waiting",
     "discard",
     "enqueue",
     "enqueue_state",
@@ -52,6 +52,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+# Then it is another platform's turn: who always has something to be told must not keep its workers.
+TURN_S = 1.0
+
 # Staff asks for a message whose time is over: it gets this long.
 LAST_CHANCE = timedelta(minutes=1)
 KEEP_FINISHED = timedelta(days=30)
@@ -63,12 +66,23 @@ _DELETE_AT_ONCE = 1_000
 OPEN = (PushState.PENDING, PushState.IN_FLIGHT)
 
 
-def deliver(push_id: int) -> None:
-    """Sends one push if it is due and nobody else does. Never raises for a failing peer."""
-    push = claim(push_id)
-    if push is not None:
-        with correlation.correlated(push.correlation_id or new_id()):
-            _deliver(push)
+def deliver_waiting(platform_id: int) -> None:
+    """Sends one push after the other while any may go; other workers may be at it, too."""
+    end = time.monotonic() + TURN_S
+    while deliver_next(platform_id):
+        if time.monotonic() > end:
+            wake(platform_id)
+            break
+
+
+def deliver_next(platform_id: int) -> bool:
+    """Sends the push whose turn it is; False when it is none's. Never raises for a failing peer."""
+    push = claim_next(platform_id)
+    if push is None:
+        return False
+    with correlation.correlated(push.correlation_id or new_id()):
+        _deliver(push)
+    return True
 
 
 def _deliver(push: Push) -> None:
@@ -112,10 +126,9 @@ def sweep() -> None:
     Push.objects.filter(state=PushState.PENDING, not_before__gt=now + LONGEST_PLAN).update(not_before=now)
     circuit.open_circuits().filter(probe_at__gt=now + LONGEST_PLAN).update(probe_at=now)
     Push.objects.filter(state=PushState.PENDING, give_up_at__lt=now).update(state=PushState.DROPPED, finished_at=now)
-    for platform_id in claimable(now).order_by().values_list("platform", flat=True).distinct():
-        # Each that ends wakes the next.
-        for push_id in next_of(platform_id):
-            wake_task(DELIVER, push_id)
+    due = Push.objects.filter(state=PushState.PENDING, not_before__lte=now, platform__state=PlatformState.REGISTERED)
+    for platform_id in due.order_by().values_list("platform", flat=True).distinct():
+        wake(platform_id)
     for open_circuit in circuit.due_for_probe(now):
         _begin_probe(open_circuit.platform, now)
 
@@ -130,7 +143,7 @@ def _begin_probe(platform: RoamingPlatform, now: datetime) -> None:
         wake_task(PROBE, platform.pk)
     elif first.not_before > now:
         Push.objects.filter(pk=first.pk, state=PushState.PENDING).update(not_before=now)
-        wake_task(DELIVER, first.pk)
+        wake(platform.pk)
 
 
 def probe(platform_id: int) -> None:
@@ -148,7 +161,6 @@ def probe(platform_id: int) -> None:
             circuit.note_failure(platform, error)
             return
     platform_answered(platform)
-    wake_followers(platform)
 
 
 def try_now(platform: RoamingPlatform) -> bool:
@@ -157,7 +169,7 @@ def try_now(platform: RoamingPlatform) -> bool:
         return False
     with transaction.atomic():
         _begin_probe(platform, timezone.now())
-        wake_followers(platform)
+        wake(platform.pk)
     return True
 
 
@@ -170,7 +182,7 @@ def send_again(push: Push) -> None:
         circuit.try_now(push.platform)
         if push.state == PushState.PENDING:
             Push.objects.filter(pk=push.pk).update(not_before=timezone.now())
-            wake_task(DELIVER, push.pk)
+            wake(push.platform_id)
         elif push.state != PushState.IN_FLIGHT:
             enqueue(
                 push.platform,

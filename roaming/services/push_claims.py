@@ -8,18 +8,16 @@ import socket
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from roaming.choices import Module, PlatformState, PushState
-from roaming.models import Pull, Push, RoamingPlatform
+from roaming.models import Circuit, Pull, Push, RoamingPlatform
 from roaming.services import circuit
+from roaming.services.push_queue import wake
 
 # Longer than any exchange may take (`ocpi.transport.MAX_SECONDS`).
 CLAIM_LIFETIME = timedelta(seconds=90)
@@ -34,31 +32,60 @@ class _NotNow(Exception):
     """The platform is left alone for now."""
 
 
-def claim(push_id: int) -> Push | None:
-    """The push, in flight and ours; None when it is not due or somebody else's turn."""
+def claim_next(platform_id: int) -> Push | None:
+    """The push that goes to the platform now, in flight and ours; None when none may go.
+
+    Where others could go at the same time, another worker is woken.
+    """
     now = timezone.now()
-    # Most wake-ups find that it is not their turn: they must not hold up those whose turn it is.
-    if not claimable(now).filter(pk=push_id).exists():
+    due = Push.objects.filter(platform=platform_id, state=PushState.PENDING, not_before__lte=now)
+    # Who comes in vain must not hold up those whose turn it is.
+    if not due.exists():
         return None
     try:
         with transaction.atomic():
-            take_turns(Push.objects.filter(pk=push_id).values("platform"))
-            # Who queues it at this moment holds it, and maybe what it must wait for: their commit wakes it again.
-            free = Push.objects.select_for_update(skip_locked=True).filter(pk=push_id, state=PushState.PENDING)
-            if not list(free.values_list("pk")):
+            platform = take_turns(platform_id)
+            room = share() - on_their_way(platform_id)
+            if room < 1 or platform.state != PlatformState.REGISTERED:
                 return None
-            mine = claimable(now).filter(pk=push_id)
-            if not mine.update(state=PushState.IN_FLIGHT, claimed_at=now, claimed_by=worker_name()):
+            free = _first_of(due, getattr(platform, "circuit", None), now)
+            if not free:
                 return None
-            push = Push.objects.select_related("platform").get(pk=push_id)
-            if push.module not in URGENT and not circuit.enter(push.platform_id, now):
+            push = free[0]
+            push.platform = platform
+            push.state, push.claimed_at, push.claimed_by = PushState.IN_FLIGHT, now, worker_name()
+            push.save(update_fields=["state", "claimed_at", "claimed_by"])
+            if push.module not in URGENT and not circuit.enter(platform_id, now):
                 raise _NotNow
+            if len(free) > 1 and room > 1:
+                wake(platform_id)
     except (IntegrityError, _NotNow):  # another push of the object is in flight; its end wakes this one
         return None
     return push
 
 
-def claimable(now: datetime) -> QuerySet[Push]:
+def _first_of(due: QuerySet[Push], circuit_of_all: Circuit | None, now: datetime) -> list[Push]:
+    """The first two that may go, the urgent and then the oldest, locked.
+
+    Not what somebody queues anew at this moment, who holds it and maybe what it must wait for: their commit wakes.
+    """
+    urgent_first = Case(When(module__in=URGENT, then=Value(0)), default=Value(1))
+    may_go = _free_of(due, now)
+    if circuit_of_all is not None and circuit_of_all.probe_at is not None:
+        # While the platform is away, also what is not due or was given up goes first: the first to arrive after an
+        # outage must not be a CDR whose session was never heard of.
+        may_go = may_go.filter(~Exists(_earlier().filter(_UNTOLD)))
+        if circuit_of_all.probe_at > now:
+            may_go = may_go.filter(module__in=URGENT)
+    may_go = may_go.select_for_update(skip_locked=True).order_by(urgent_first, "queued_at", "pk")
+    oldest = due.order_by(urgent_first, "queued_at", "pk").values("pk")[:LOOKED_AT]
+    # Each that ends asks for the next: what each of them waits for must not be looked up for thousands, unless all of
+    # the oldest wait for later ones.
+    return list(may_go.filter(pk__in=oldest)[:2]) or list(may_go[:2])
+
+
+def _free_of(due: QuerySet[Push], now: datetime) -> QuerySet[Push]:
+    """Those that nothing must go before."""
     same = Push.objects.filter(
         platform=OuterRef("platform"), module=OuterRef("module"), object_id=OuterRef("object_id")
     )
@@ -66,18 +93,10 @@ def claimable(now: datetime) -> QuerySet[Push]:
     # peer is back the session arrives before the CDR that refers to it.
     is_next = Q(state=PushState.IN_FLIGHT) | Q(state=PushState.PENDING, attempts=0)
     is_next |= Q(state=PushState.PENDING, not_before__lte=now)
-    return Push.objects.annotate(busy=in_flight()).filter(
+    return due.filter(
         ~Exists(_earlier().filter(is_next)),
         ~Exists(_earlier_cdrs()),
         ~Exists(same.filter(state=PushState.IN_FLIGHT)),
-        Q(module__in=URGENT) | circuit.closed_or_due(now),
-        # While the platform is away, also what is not due or was given up goes first: the first to arrive after an
-        # outage must not be a CDR whose session was never heard of.
-        circuit.is_closed() | ~Exists(_earlier().filter(_UNTOLD)),
-        busy__lt=share(),
-        state=PushState.PENDING,
-        not_before__lte=now,
-        platform__state=PlatformState.REGISTERED,
     )
 
 
@@ -112,25 +131,10 @@ def best_probe(platform: RoamingPlatform) -> Push | None:
     return free.order_by("queued_at", "pk").first()
 
 
-def next_of(platform_id: int) -> list[int]:
-    """The pushes that may go to the platform now, the urgent and then the oldest, no more than its share of the workers
-    has room for."""
-    urgent_first = Case(When(module__in=URGENT, then=Value(0)), default=Value(1))
-    now = timezone.now()
-    mine = Push.objects.filter(platform=platform_id, state=PushState.PENDING, not_before__lte=now)
-    oldest = mine.order_by(urgent_first, "queued_at", "pk").values("pk")[:LOOKED_AT]
-    may_go = claimable(now).filter(platform=platform_id).order_by(urgent_first, "queued_at", "pk")
-    # Each that ends asks for the next: what each of them waits for must not be looked up for thousands, unless all of
-    # the oldest wait for later ones.
-    for rows in (may_go.filter(pk__in=oldest), may_go):
-        if found := list(rows.values_list("pk", "busy")[: share()]):  # type: ignore[misc]  # annotated by claimable
-            return [pk for pk, _ in found[: share() - found[0][1]]]
-    return []
-
-
-def take_turns(platforms: QuerySet[Any, Any]) -> None:
+def take_turns(platform_id: int) -> RoamingPlatform:
     """Until the end of the transaction. Claims made at the same moment would not count each other."""
-    list(RoamingPlatform.objects.select_for_update(no_key=True).filter(pk__in=platforms).values_list("pk"))
+    platforms = RoamingPlatform.objects.select_related("circuit")
+    return platforms.select_for_update(no_key=True, of=("self",)).get(pk=platform_id)
 
 
 def share() -> int:
@@ -139,15 +143,11 @@ def share() -> int:
     return max(1, threads // 4)
 
 
-def in_flight() -> Combinable:
-    """On a queryset with a `platform`: the pushes and pulls that are on their way to it."""
-    pushes = Push.objects.filter(platform=OuterRef("platform"), state=PushState.IN_FLIGHT)
-    pulls = Pull.objects.filter(platform=OuterRef("platform"), claimed_at__isnull=False)
-    counts = [
-        Coalesce(Subquery(rows.order_by().values("platform").annotate(number=Count("pk")).values("number")), 0)
-        for rows in (pushes, pulls)
-    ]
-    return counts[0] + counts[1]
+def on_their_way(platform_id: int) -> int:
+    """How many pushes and pulls of the platform have begun and not ended."""
+    pushes = Push.objects.filter(platform=platform_id, state=PushState.IN_FLIGHT)
+    pulls = Pull.objects.filter(platform=platform_id, claimed_at__isnull=False)
+    return pushes.count() + pulls.count()
 
 
 def release(stale: QuerySet[Push]) -> None:

@@ -11,14 +11,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from infrastructure import correlation
-from infrastructure.wakeups import wake_task
 from roaming.choices import Module, PushState
 from roaming.models import Document, Push, PushAttempt, RoamingPlatform
 from roaming.ocpi.client import Reply
 from roaming.ocpi.errors import PeerError, PeerRefused
 from roaming.services import circuit
-from roaming.services.push_claims import URGENT, next_of
-from roaming.services.push_queue import DELIVER, enqueue_state
+from roaming.services.push_claims import URGENT
+from roaming.services.push_queue import ORDER, NewState, enqueue_states, wake
 from roaming.services.registry import Request, registry
 
 # The name under which staff and tests look for what became of a push.
@@ -57,7 +56,6 @@ def finished(push: Push, request: Request | None, reply: Reply | None, clock: Cl
         circuit.leave(push.platform)
     else:
         platform_answered(push.platform)
-    wake_followers(push.platform)
 
 
 def platform_answered(platform: RoamingPlatform) -> None:
@@ -66,33 +64,31 @@ def platform_answered(platform: RoamingPlatform) -> None:
     if circuit.note_answer(platform):
         waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
         waiting.filter(attempts__gt=0, not_before__gt=timezone.now()).update(not_before=timezone.now())
+        wake(platform.pk)
     with transaction.atomic():
         _catch_up(platform)
 
 
 def _catch_up(platform: RoamingPlatform) -> None:
-    # In the order in which it was asked for: a tariff before its locations, a session before what follows it.
     dropped = list(
         Push.objects.filter(platform=platform, state=PushState.DROPPED, body__isnull=True).order_by("queued_at", "pk")
     )
+    if not dropped:
+        return
+    tariffs = Document.objects.filter(platform=platform, module=Module.TARIFFS, is_deleted=False)
+    offered = {document.path for document in tariffs.only("country_code", "party_id", "object_id")}
+    # What others refer to comes first, a tariff that is offered no more last: the locations that named it go before.
+    groups: dict[tuple[int, str], list[Push]] = {}
     for push in dropped:
-        # A tariff that is offered goes back to its place before the locations that name it.
-        since = push.queued_at if push.module == Module.TARIFFS and _is_offered(push) else None
-        enqueue_state(platform, push.module, push.object_id, sequence=push.sequence, since=since)
+        is_withdrawn = push.module == Module.TARIFFS and push.object_id not in offered
+        place = len(ORDER) if is_withdrawn or push.module not in ORDER else ORDER.index(Module(push.module))
+        groups.setdefault((place, push.module), []).append(push)
+    for (place, module), pushes in sorted(groups.items()):
+        # Also before locations that were not given up, and wait.
+        since = pushes[0].queued_at if place == ORDER.index(Module.TARIFFS) else None
+        enqueue_states(platform, module, [NewState(push.object_id, push.sequence) for push in pushes], since=since)
     # Only these: what is given up at this moment is for the next answer.
     Push.objects.filter(pk__in=[push.pk for push in dropped]).update(state=PushState.SUPERSEDED)
-
-
-def _is_offered(push: Push) -> bool:
-    country_code, party_id, tariff_id = push.object_id.split("/", 2)
-    return Document.objects.filter(
-        platform=push.platform,
-        module=Module.TARIFFS,
-        country_code=country_code,
-        party_id=party_id,
-        object_id=tariff_id,
-        is_deleted=False,
-    ).exists()
 
 
 def failed(push: Push, error: PeerError, clock: Clock) -> None:
@@ -114,10 +110,7 @@ def failed(push: Push, error: PeerError, clock: Clock) -> None:
             Push.objects.filter(pk=push.pk).update(
                 **{**values, "state": PushState.SUPERSEDED, "finished_at": now, "needs_operator": False}
             )
-        if again_now and is_newest:
-            wake_task(DELIVER, push.pk)
     _tell_circuit(push, error)
-    wake_followers(push.platform)
     logger.warning("%s: attempt %d failed: %s", push, push.attempts + 1, error.detail)
 
 
@@ -184,9 +177,3 @@ def pause_after(attempts: int) -> timedelta:
     """1, 2, 4 ... seconds, ten minutes at most; each a little off, so that what failed together is spread out."""
     longest = min(timedelta(seconds=2 ** min(attempts, 10)), LONGEST_BACKOFF)
     return longest * random.uniform(1 - JITTER, 1 + JITTER)
-
-
-def wake_followers(platform: RoamingPlatform) -> None:
-    """What may have waited for a push: its object, its sequence, or the partner's share of the workers."""
-    for push_id in next_of(platform.pk):
-        wake_task(DELIVER, push_id)

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from infrastructure.wakeups import wake_task
-from roaming.choices import PushState
+from infrastructure.wakeups import wake_sweep
+from roaming.choices import Module, PushState
 from roaming.models import Push, RoamingPlatform
 
+# What others refer to leaves before them.
+ORDER = (Module.TARIFFS, Module.LOCATIONS, Module.SESSIONS, Module.CDRS)
 STATE_LIFETIME = timedelta(minutes=10)
-DELIVER = "roaming.tasks.deliver_push"
+DELIVER = "roaming.tasks.deliver_pushes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +55,33 @@ def enqueue_state(
     *,
     sequence: str = "",
     not_before: datetime | None = None,
-    since: datetime | None = None,
     keeps_place: bool = False,
 ) -> None:
     """Queues the newest state of an object, to be given up after ten minutes of failures.
 
-    For what others refer to: with `keeps_place` it stays where it waits already, `since` is where it stood once.
+    For what others refer to: with `keeps_place` it stays where it waits already.
     """
     enqueue_states(platform, module, [NewState(object_id, sequence, not_before)], keeps_place=keeps_place)
-    if since is not None:
-        waiting = Push.objects.filter(platform=platform, module=module, object_id=object_id, state=PushState.PENDING)
-        waiting.filter(queued_at__gt=since).update(queued_at=since)
 
 
 def enqueue_states(
-    platform: RoamingPlatform, module: str, states: Collection[NewState], *, keeps_place: bool = False
+    platform: RoamingPlatform,
+    module: str,
+    states: Collection[NewState],
+    *,
+    keeps_place: bool = False,
+    since: datetime | None = None,
 ) -> None:
-    """As `enqueue_state` for many objects, in as many queries as for one."""
-    if states:
-        latest = max(state.not_before or timezone.now() for state in states)
-        values = {"method": "", "url": "", "body": None, "give_up_at": latest + STATE_LIFETIME, "correlation_id": ""}
-        _enqueue(platform, module, states, keeps_place, **values)
+    """As `enqueue_state` for many objects, in as many queries as for one; `since` is where they stood once."""
+    if not states:
+        return
+    latest = max(state.not_before or timezone.now() for state in states)
+    values = {"method": "", "url": "", "body": None, "give_up_at": latest + STATE_LIFETIME, "correlation_id": ""}
+    _enqueue(platform, module, states, keeps_place, **values)
+    if since is not None:
+        ids = [state.object_id for state in states]
+        waiting = Push.objects.filter(platform=platform, module=module, object_id__in=ids, state=PushState.PENDING)
+        waiting.filter(queued_at__gt=since).update(queued_at=since)
 
 
 def _enqueue(
@@ -95,7 +103,8 @@ def _enqueue(
                 queued_at=now,
                 **values,
             )
-            for state in missing
+            # In one order: two that insert the same ones crosswise would wait for each other.
+            for state in sorted(missing, key=lambda state: state.object_id)
         )
         Push.objects.bulk_create(rows, ignore_conflicts=True)
         waiting |= _lock_waiting(platform, module, [state.object_id for state in missing])
@@ -106,9 +115,13 @@ def _enqueue(
     for row in sooner:
         row.not_before = when[row.object_id]
     Push.objects.bulk_update(sooner, ["not_before"])
-    for row in waiting.values():
-        if row.not_before <= now:
-            wake_task(DELIVER, row.pk)
+    if any(row.not_before <= now for row in waiting.values()):
+        wake(platform.pk)
+
+
+def wake(platform_id: int) -> None:
+    """Has a worker look for what the platform must be told, once the current transaction has committed."""
+    wake_sweep(DELIVER, platform_id)
 
 
 def _lock_waiting(platform: RoamingPlatform, module: str, object_ids: Iterable[str]) -> dict[str, Push]:

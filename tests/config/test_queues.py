@@ -13,7 +13,7 @@ from config.celery import PEERS, WORK, app, worker_options
 from config.embedded import BackgroundWorkers
 
 TALKING = {
-    "roaming.tasks.deliver_push",
+    "roaming.tasks.deliver_pushes",
     "roaming.tasks.probe_platform",
     "roaming.tasks.run_pull",
     "config.tasks.send_alerts",

@@ -129,7 +129,7 @@ def test_a_partner_that_repeats_our_token_tells_it_nobody(said: str):
     body = {"status_code": 2001, "status_message": said.format(TOKEN), "timestamp": "2026-01-01T00:00:00Z"}
     responses.add(responses.PATCH, re.compile(".*"), json=body, status=400)
     responses.add(responses.PUT, re.compile(".*"), json=body, status=400)
-    push.deliver(Push.objects.get().pk)
+    push.deliver_next(Push.objects.get().platform_id)
     error = Push.objects.get().last_error
     assert "400" in error and PushAttempt.objects.get().error == error
     assert TOKEN[:10] not in error

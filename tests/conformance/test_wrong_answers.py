@@ -172,7 +172,7 @@ def delivered(platform: RoamingPlatform, module: Module = Module.CDRS) -> Push:
         push.enqueue(platform, module, "AT/PLG/1")
     else:
         push.enqueue_state(platform, module, "AT/PLG/1")
-    push.deliver(Push.objects.get().pk)
+    push.deliver_next(Push.objects.get().platform_id)
     return Push.objects.get()
 
 

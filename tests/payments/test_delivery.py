@@ -31,7 +31,7 @@ def test_an_assignment_reaches_the_ptp(platform: Any, area: Any, peer: Any) -> N
     assign_terminal(terminal, [area], [])
     outbox.drain()
     queued = Push.objects.get(module="terminals")
-    push.deliver(queued.pk)
+    push.deliver_next(queued.platform_id)
     queued.refresh_from_db()
     (call,) = peer.calls("PATCH")
     assert queued.state == PushState.DONE

@@ -53,7 +53,7 @@ def tell(*, times: int = 1) -> Push:
     outbox.drain()
     row = Push.objects.filter(module="terminals").latest("pk")
     for _ in range(times):
-        push.deliver(row.pk)
+        push.deliver_next(row.platform_id)
     row.refresh_from_db()
     return row
 

@@ -224,8 +224,7 @@ def test_the_partner_gets_the_session_and_its_cdr(charger_id, platform, emsp):
     end = TransactionEnded(session.pk, Decimal(6000), timezone.now() + timedelta(hours=1), "Local")
     sessions.end_session(charger_id, end)
     outbox.drain()
-    for row in Push.objects.filter(platform=platform, module__in=["sessions", "cdrs"]).order_by("queued_at", "pk"):
-        push.deliver(row.pk)
+    deliver_all(platform, "sessions", "cdrs")
     sent = {call.path.split("/")[1]: call.body for call in emsp.requests if "authorize" not in call.path}
     assert sent["sessions"]["status"] == "COMPLETED"
     assert sent["cdrs"]["session_id"] == session.uid
@@ -439,8 +438,9 @@ def test_another_card_is_asked_about_after_a_remote_start(charger_id, platform, 
 
 
 def deliver_all(platform: RoamingPlatform, *modules: str) -> None:
-    for row in Push.objects.filter(platform=platform, module__in=modules).order_by("queued_at", "pk"):
-        push.deliver(row.pk)
+    Push.objects.filter(platform=platform).exclude(module__in=modules).delete()
+    while push.deliver_next(platform.pk):
+        pass
 
 
 def addressees(emsp: FakeEmsp) -> list[tuple[str, str]]:

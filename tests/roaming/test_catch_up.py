@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 import requests
 import responses
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from roaming.choices import Module, PlatformState, PushState
 from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
-from roaming.services import catch_up, push
+from roaming.services import catch_up, push, push_outcomes
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
@@ -81,10 +83,10 @@ def test_nothing_is_queued_for_who_is_not_registered_or_takes_no_such_objects(pl
 
 
 def deliver_all() -> list[str]:
-    """Wakes everything in the worst order, again and again; gives what reached the peer."""
-    for _ in range(5):
-        for push_id in Push.objects.filter(state=PushState.PENDING).order_by("-pk").values_list("pk", flat=True):
-            push.deliver(push_id)
+    """Sends all that may go; gives what reached the peer."""
+    for platform in RoamingPlatform.objects.all():
+        while push.deliver_next(platform.pk):
+            pass
     return [f"{call.request.method} {call.request.url.removeprefix(BASE)}" for call in responses.calls]
 
 
@@ -157,3 +159,39 @@ def test_cdrs_of_other_sessions_do_not_wait_for_a_refused_one(platform: RoamingP
     for name in ("S", "T"):
         push.enqueue(platform, Module.CDRS, document(platform, Module.CDRS, name).path, sequence=f"session {name}")
     assert len(deliver_all()) == 2
+
+
+# What was given up while the partner was away
+
+
+def given_up(platform: RoamingPlatform, module: Module, name: str, **values: Any) -> None:
+    path = document(platform, module, name, **values).path
+    push.enqueue_state(platform, module, path, sequence="infrastructure")
+    Push.objects.filter(module=module, object_id=path).update(state=PushState.DROPPED)
+
+
+@pytest.mark.parametrize("is_offered", [True, False])
+def test_a_tariff_comes_before_its_locations_and_goes_after_them(platform: RoamingPlatform, is_offered: bool) -> None:
+    given_up(platform, Module.TARIFFS, "T", is_deleted=not is_offered)
+    push.enqueue_state(platform, Module.LOCATIONS, document(platform, name="waits").path, sequence="infrastructure")
+    given_up(platform, Module.LOCATIONS, "L")
+    push_outcomes.platform_answered(platform)
+    claimed = []
+    while one := push.claim_next(platform.pk):
+        claimed.append(one.module)
+        Push.objects.filter(pk=one.pk).update(state=PushState.DONE)
+    locations = [Module.LOCATIONS, Module.LOCATIONS]
+    assert claimed == ([Module.TARIFFS, *locations] if is_offered else [*locations, Module.TARIFFS])
+
+
+def test_many_take_as_many_queries_as_one(platform: RoamingPlatform) -> None:
+    queries = []
+    for number in (1, 30):
+        for index in range(number):
+            given_up(platform, Module.LOCATIONS, f"{number}-{index}")
+        with CaptureQueriesContext(connection) as captured:
+            push_outcomes.platform_answered(platform)
+        queries.append(len(captured))
+        assert Push.objects.filter(state=PushState.PENDING).count() == number
+        Push.objects.all().delete()
+    assert queries[0] == queries[1]

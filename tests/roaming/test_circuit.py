@@ -13,7 +13,7 @@ from django.utils import timezone
 from roaming.choices import Module, PushState
 from roaming.models import Circuit, Document, PlatformEndpoint, Push, RoamingPlatform
 from roaming.ocpi.errors import PeerGarbage, PeerRefused, PeerUnreachable
-from roaming.services import circuit, push, push_claims
+from roaming.services import circuit, push
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
@@ -88,9 +88,9 @@ def test_while_it_is_open_nothing_is_sent_and_other_platforms_are(platform: Roam
     )
     responses.put(f"{BASE}/2.2.1/sessions/AT/PLG/S1", json=OK)
     fail(platform, circuit.OPENS_AFTER)
-    push.deliver(queued(platform).pk)
+    push.deliver_next(queued(platform).platform_id)
     assert len(responses.calls) == 0
-    push.deliver(queued(other).pk)
+    push.deliver_next(queued(other).platform_id)
     assert len(responses.calls) == 1
 
 
@@ -98,8 +98,8 @@ def test_of_all_that_waits_one_is_the_probe(platform: RoamingPlatform) -> None:
     first, second = queued(platform), queued(platform, name="S2")
     fail(platform, circuit.OPENS_AFTER)
     make_due()
-    assert push.claim(first.pk)
-    assert push.claim(second.pk) is None
+    assert push.claim_next(first.platform_id)
+    assert push.claim_next(second.platform_id) is None
     second.refresh_from_db()
     assert second.state == PushState.PENDING
 
@@ -114,7 +114,7 @@ def test_a_failed_probe_plans_the_next_one_later(platform: RoamingPlatform) -> N
         make_due()
         Push.objects.update(not_before=timezone.now(), give_up_at=None)
         before = timezone.now()
-        push.deliver(row.pk)
+        push.deliver_next(row.platform_id)
         pauses.append(Circuit.objects.get().probe_at - before)
     assert len(responses.calls) == 9
     assert pauses[0] < pauses[2] < pauses[4]
@@ -134,7 +134,7 @@ def test_a_good_probe_closes_it_and_what_waited_goes_at_once(platform: RoamingPl
     Push.objects.filter(pk=cdr.pk).update(attempts=9, not_before=timezone.now() + timedelta(minutes=9))
     fail(platform, circuit.OPENS_AFTER)
     make_due()
-    push.deliver(session.pk)
+    push.deliver_next(session.platform_id)
     closed = Circuit.objects.get()
     assert (closed.failures, closed.opened_at, closed.probe_at) == (0, None, None)
     cdr.refresh_from_db()
@@ -147,7 +147,7 @@ def test_a_refused_probe_is_an_answer_too(platform: RoamingPlatform) -> None:
     row = queued(platform)
     fail(platform, circuit.OPENS_AFTER)
     make_due()
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     assert Circuit.objects.get().opened_at is None
 
 
@@ -156,9 +156,9 @@ def test_a_probe_that_had_nothing_to_say_leaves_its_place_to_the_next(platform: 
     Document.objects.update(acknowledged={"id": "S1"})
     fail(platform, circuit.OPENS_AFTER)
     make_due()
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     assert Push.objects.get().state == PushState.DONE
-    assert push.claim(queued(platform, name="S2").pk)
+    assert push.claim_next(queued(platform, name="S2").platform_id)
 
 
 @responses.activate
@@ -169,6 +169,7 @@ def test_where_nothing_waits_the_versions_are_the_probe(platform: RoamingPlatfor
     fail(platform, circuit.OPENS_AFTER)
     woken: list[tuple[Any, ...]] = []
     monkeypatch.setattr(push, "wake_task", lambda *args: woken.append(args))
+    monkeypatch.setattr(push, "wake", lambda *args: woken.append(("deliver", *args)))
     push.sweep()
     assert woken == []
     make_due()
@@ -198,19 +199,20 @@ def test_what_others_refer_to_arrives_before_them_after_an_outage(
         Push.objects.filter(pk=first.pk).update(state=PushState.DROPPED)
     fail(platform, circuit.OPENS_AFTER)
     make_due()
-    assert push.claim(second.pk) is None
+    assert push.claim_next(second.platform_id) is None
     woken: list[tuple[Any, ...]] = []
     monkeypatch.setattr(push, "wake_task", lambda *args: woken.append(args))
+    monkeypatch.setattr(push, "wake", lambda *args: woken.append(("deliver", *args)))
     push.sweep()
+    assert ((push.PROBE, platform.pk) in woken) is is_given_up
     if is_given_up:
-        assert woken == [(push.PROBE, platform.pk)]
         with responses.RequestsMock() as peer:
             peer.get(f"{BASE}/versions", json={**OK, "data": []})
             push.probe(platform.pk)
     else:
-        assert woken == [("roaming.tasks.deliver_push", first.pk)]
-    [next_one] = push_claims.next_of(platform.pk)
-    assert Push.objects.get(pk=next_one).module == before
+        assert ("deliver", platform.pk) in woken
+    next_one = push.claim_next(platform.pk)
+    assert next_one and next_one.module == before
 
 
 def test_a_commands_result_is_no_probe(platform: RoamingPlatform, monkeypatch: Any) -> None:
@@ -220,6 +222,7 @@ def test_a_commands_result_is_no_probe(platform: RoamingPlatform, monkeypatch: A
     make_due()
     woken: list[tuple[Any, ...]] = []
     monkeypatch.setattr(push, "wake_task", lambda *args: woken.append(args))
+    monkeypatch.setattr(push, "wake", lambda *args: woken.append(("deliver", *args)))
     push.sweep()
     assert woken == [(push.PROBE, platform.pk)]
 
@@ -237,7 +240,7 @@ def test_a_commands_result_does_not_wait_and_does_not_count(platform: RoamingPla
     frozen = {"country_code": "AT", "party_id": "PLG", "body": {"result": "ACCEPTED"}}
     push.enqueue(platform, Module.COMMANDS, "uid", method="POST", url="http://127.0.0.1:9/elsewhere", body=frozen)
     opened = fail(platform, circuit.OPENS_AFTER)
-    push.deliver(Push.objects.get().pk)
+    push.deliver_next(Push.objects.get().platform_id)
     assert len(responses.calls) == 1
     assert Circuit.objects.get().failures == opened.failures
 
@@ -248,8 +251,8 @@ def test_a_pause_that_the_platform_asks_for_holds_for_all_of_it(platform: Roamin
     first, second = queued(platform), queued(platform, name="S2")
     with responses.RequestsMock() as peer:
         peer.put(f"{BASE}/2.2.1/sessions/AT/PLG/S1", status=503, headers={"Retry-After": wish})
-        push.deliver(first.pk)
-        push.deliver(second.pk)
+        push.deliver_next(first.platform_id)
+        push.deliver_next(second.platform_id)
     first.refresh_from_db()
     soon = timezone.now() + timedelta(seconds=200)
     assert first.not_before > soon
@@ -261,7 +264,7 @@ def test_a_pause_that_the_platform_asks_for_holds_for_all_of_it(platform: Roamin
 def test_no_platform_makes_us_wait_for_days(platform: RoamingPlatform, wish: str) -> None:
     responses.post(f"{BASE}/2.2.1/cdrs", status=429, headers={"Retry-After": wish})
     row = queued(platform, Module.CDRS, "C1")
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     bound = timezone.now() + circuit.LONGEST_WISH * 1.3
     assert row.not_before < bound
@@ -280,7 +283,7 @@ def test_staff_see_it_and_try_now(admin_client: Any, platform: RoamingPlatform) 
     assert Circuit.objects.get().probe_at > timezone.now()
     admin_client.post(action)
     assert Circuit.objects.get().probe_at <= timezone.now()
-    assert push.claim(Push.objects.get().pk)
+    assert push.claim_next(Push.objects.get().platform_id)
 
 
 def test_the_list_of_platforms_costs_the_same_however_many_fail(

@@ -14,7 +14,6 @@ from django.utils import timezone
 from roaming.choices import Module, PushState
 from roaming.models import Push, RoamingPlatform
 from roaming.services import push, push_claims
-from roaming.services.push_claims import next_of
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +24,7 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tell
 def flying() -> Push:
     document = DocumentFactory()
     push.enqueue_state(document.platform, Module.LOCATIONS, document.path)
-    row = push.claim(Push.objects.get().pk)
+    row = push.claim_next(Push.objects.get().platform_id)
     assert row is not None
     return row
 
@@ -33,6 +32,14 @@ def flying() -> Push:
 @pytest.fixture
 def platform() -> RoamingPlatform:
     return RegisteredPlatformFactory()
+
+
+def claimed_of(platform: RoamingPlatform) -> list[str]:
+    """The modules of all that may be on its way at the same time, in the order in which it is taken."""
+    claimed = []
+    while one := push.claim_next(platform.pk):
+        claimed.append(one.module)
+    return claimed
 
 
 def name_of(process: "subprocess.Popen[bytes]") -> str:
@@ -108,16 +115,17 @@ def test_claims_at_the_same_moment_keep_to_the_partners_share(settings: Any) -> 
             push.enqueue_state(platform, Module.LOCATIONS, f"AT/PLG/L{number}")
     start = threading.Barrier(8)
 
-    def claim(push_id: int) -> bool:
+    def claim(_: int) -> int | None:
         try:
             start.wait(20)
-            return push.claim(push_id) is not None
+            claimed = push.claim_next(platform.pk)
+            return claimed and claimed.pk
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(8) as threads:
-        claimed = list(threads.map(claim, Push.objects.values_list("pk", flat=True)))
-    assert claimed.count(True) == push_claims.share()
+        claimed = [pk for pk in threads.map(claim, range(8)) if pk]
+    assert len(claimed) == len(set(claimed)) == push_claims.share()
 
 
 def test_a_command_result_goes_before_a_backlog(platform: RoamingPlatform) -> None:
@@ -125,13 +133,13 @@ def test_a_command_result_goes_before_a_backlog(platform: RoamingPlatform) -> No
         push.enqueue_state(platform, Module.LOCATIONS, f"AT/PLG/L{number}", sequence="infrastructure")
     push.enqueue(platform, Module.COMMANDS, "result", body={"result": "ACCEPTED"}, url="https://peer.example/result")
     urgent = Push.objects.get(module=Module.COMMANDS)
-    assert next_of(platform.pk)[0] == urgent.pk
+    assert push.claim_next(platform.pk) == urgent
 
 
 def test_a_session_goes_before_its_cdr_even_when_queued_again_later(platform: RoamingPlatform) -> None:
     push.enqueue(platform, Module.CDRS, "AT/PLG/C", sequence="session S")
     push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S", sequence="session S")
-    assert [Push.objects.get(pk=pk).module for pk in next_of(platform.pk)] == [Module.SESSIONS]
+    assert claimed_of(platform) == [Module.SESSIONS]
 
 
 def test_what_the_oldest_wait_for_gets_its_turn_however_many_they_are(
@@ -141,7 +149,7 @@ def test_what_the_oldest_wait_for_gets_its_turn_however_many_they_are(
     for number in range(3):
         push.enqueue(platform, Module.CDRS, f"AT/PLG/C{number}", sequence="session S")
     push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S", sequence="session S")
-    assert [Push.objects.get(pk=pk).module for pk in next_of(platform.pk)] == [Module.SESSIONS]
+    assert claimed_of(platform) == [Module.SESSIONS]
 
 
 def test_what_waits_for_its_own_object_takes_no_turn(platform: RoamingPlatform) -> None:
@@ -149,11 +157,13 @@ def test_what_waits_for_its_own_object_takes_no_turn(platform: RoamingPlatform) 
     Push.objects.update(state=PushState.IN_FLIGHT, claimed_at=timezone.now())
     push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/A", sequence="infrastructure")
     push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/B", sequence="infrastructure")
-    assert [Push.objects.get(pk=pk).object_id for pk in next_of(platform.pk)] == ["AT/PLG/B"]
+    claimed = push.claim_next(platform.pk)
+    assert claimed and claimed.object_id == "AT/PLG/B"
+    assert push.claim_next(platform.pk) is None
 
 
 def test_a_tariff_that_changes_while_it_waits_keeps_its_place(platform: RoamingPlatform) -> None:
     push.enqueue_state(platform, Module.TARIFFS, "AT/PLG/T", sequence="infrastructure", keeps_place=True)
     push.enqueue_state(platform, Module.LOCATIONS, "AT/PLG/A", sequence="infrastructure")
     push.enqueue_state(platform, Module.TARIFFS, "AT/PLG/T", sequence="infrastructure", keeps_place=True)
-    assert [Push.objects.get(pk=pk).module for pk in next_of(platform.pk)] == [Module.TARIFFS]
+    assert claimed_of(platform) == [Module.TARIFFS]

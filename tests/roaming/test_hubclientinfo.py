@@ -160,7 +160,7 @@ def test_what_was_queued_before_is_not_sent_to_a_party_that_went(ocpi, platform,
         platform.endpoints.update(url=running.url)
         assert queued(platform) == ["sessions"]
         ocpi.call("PUT", PATH, info("OFFLINE"))
-        push.deliver(Push.objects.get(platform=platform).pk)
+        push.deliver_next(Push.objects.get(platform=platform).platform_id)
         assert (running.requests, queued(platform)) == ([], [])
 
 

@@ -223,7 +223,7 @@ def delivered(platform: RoamingPlatform, module: Module, object_id: str) -> Push
     with transaction.atomic():
         push.enqueue(platform, module, object_id)
     row = Push.objects.get()
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     return row
 

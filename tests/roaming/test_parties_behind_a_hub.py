@@ -60,7 +60,7 @@ def deliver(peer: FakePeer, platform: RoamingPlatform, module: Module, party: tu
     peer.answers["POST" if module == Module.CDRS else "PUT", path] = 200, envelope()
     with transaction.atomic():
         push.enqueue(platform, module, document.path)
-    push.deliver(Push.objects.latest("pk").pk)
+    push.deliver_next(Push.objects.latest("pk").platform_id)
     return peer.requests[-1]
 
 
@@ -82,7 +82,7 @@ def test_what_everybody_may_see_is_for_the_hub(behind: RoamingPlatform, peer: Fa
     peer.answers["PUT", f"/2.2.1/locations/{document.path}"] = 200, envelope()
     with transaction.atomic():
         push.enqueue(behind, Module.LOCATIONS, document.path)
-    push.deliver(Push.objects.get().pk)
+    push.deliver_next(Push.objects.get().platform_id)
     assert routing(peer.requests[-1])[:2] == ("NL", "HUB")
 
 
@@ -122,7 +122,7 @@ def test_the_result_of_a_command_is_for_the_party_that_sent_it(behind: RoamingPl
     for number, party in enumerate(PARTIES):
         command = command_of(behind, party, peer, f"asked-{number}")
         report(command)
-        push.deliver(Push.objects.latest("pk").pk)
+        push.deliver_next(Push.objects.latest("pk").platform_id)
         told = peer.requests[-1]
         assert (told.path, told.body) == (f"/results/{party[1]}", {"result": "ACCEPTED"})
         assert routing(told)[:2] == party

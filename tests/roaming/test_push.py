@@ -50,6 +50,11 @@ def document(platform: RoamingPlatform, module: Module, object_id: str, **conten
     )
 
 
+def claimed(platform: RoamingPlatform) -> int | None:
+    row = push.claim_next(platform.pk)
+    return row and row.pk
+
+
 def session_push(platform: RoamingPlatform) -> Push:
     document(platform, Module.SESSIONS, "S1")
     push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
@@ -90,7 +95,7 @@ def test_what_a_worker_takes_while_it_is_queued_again_is_said_once_more(
 def test_a_delivered_push_is_done_and_the_platform_holds_what_was_sent(platform: RoamingPlatform) -> None:
     responses.put(SESSION_URL, json=OK, status=201)
     row = session_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.method) == (PushState.DONE, 1, "PUT")
     stored = Document.objects.get()
@@ -100,8 +105,8 @@ def test_a_delivered_push_is_done_and_the_platform_holds_what_was_sent(platform:
 @responses.activate
 def test_a_push_in_flight_is_not_sent_twice(platform: RoamingPlatform) -> None:
     row = session_push(platform)
-    assert push.claim(row.pk) is not None
-    push.deliver(row.pk)
+    assert push.claim_next(row.platform_id) is not None
+    push.deliver_next(row.platform_id)
     assert len(responses.calls) == 0
 
 
@@ -109,7 +114,7 @@ def test_a_push_in_flight_is_not_sent_twice(platform: RoamingPlatform) -> None:
 def test_an_unclear_answer_is_tried_again_later(platform: RoamingPlatform) -> None:
     responses.put(SESSION_URL, status=500)
     row = session_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.needs_operator) == (PushState.PENDING, 1, False)
     assert row.not_before > timezone.now()
@@ -120,7 +125,7 @@ def test_an_unclear_answer_is_tried_again_later(platform: RoamingPlatform) -> No
 def test_the_peers_wish_for_a_pause_is_respected(platform: RoamingPlatform) -> None:
     responses.put(SESSION_URL, status=503, headers={"Retry-After": "300"})
     row = session_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert row.not_before > timezone.now() + timedelta(seconds=250)
 
@@ -129,7 +134,7 @@ def test_the_peers_wish_for_a_pause_is_respected(platform: RoamingPlatform) -> N
 def test_a_refused_state_needs_an_operator(platform: RoamingPlatform) -> None:
     responses.put(SESSION_URL, json={"status_code": 2001, "status_message": "no kwh", "timestamp": "x"})
     row = session_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert (row.state, row.needs_operator) == (PushState.FAILED, True)
     assert "no kwh" in row.last_error
@@ -139,7 +144,7 @@ def test_a_refused_state_needs_an_operator(platform: RoamingPlatform) -> None:
 def test_a_refused_cdr_stays_queued_and_needs_an_operator(platform: RoamingPlatform) -> None:
     responses.post(CDR_URL, json={"status_code": 2001, "status_message": "no", "timestamp": "x"})
     row = cdr_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert (row.state, row.needs_operator) == (PushState.PENDING, True)
 
@@ -149,9 +154,9 @@ def test_a_cdr_is_sent_again_byte_for_byte(platform: RoamingPlatform) -> None:
     responses.post(CDR_URL, status=500)
     responses.post(CDR_URL, json=OK, status=201, headers={"Location": "https://ptp.example/cdrs/C1"})
     row = cdr_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     push.send_again(Push.objects.get())
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     first, second = (call.request.body for call in responses.calls)
     assert first == second
     assert Document.objects.get().peer_url == "https://ptp.example/cdrs/C1"
@@ -162,11 +167,10 @@ def test_a_cdr_is_sent_again_byte_for_byte(platform: RoamingPlatform) -> None:
 def test_a_cdr_waits_for_the_first_attempt_of_its_session(platform: RoamingPlatform) -> None:
     responses.post(CDR_URL, json=OK, status=201)
     responses.put(SESSION_URL, status=500)
-    session, cdr = session_push(platform), cdr_push(platform)
-    push.deliver(cdr.pk)
-    assert len(responses.calls) == 0
-    push.deliver(session.pk)
-    push.deliver(cdr.pk)
+    cdr_push(platform)
+    session_push(platform)
+    while push.deliver_next(platform.pk):
+        pass
     assert [call.request.method for call in responses.calls] == ["PUT", "POST"]
 
 
@@ -175,12 +179,12 @@ def test_what_was_given_up_is_said_once_when_the_platform_answers_again(platform
     responses.put(SESSION_URL, status=500)
     row = session_push(platform)
     Push.objects.update(give_up_at=timezone.now())
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert row.state == PushState.DROPPED
 
     responses.post(CDR_URL, json=OK, status=201)
-    push.deliver(cdr_push(platform).pk)
+    push.deliver_next(cdr_push(platform).platform_id)
     waiting = Push.objects.get(state=PushState.PENDING)
     assert waiting.module == Module.SESSIONS
     assert not Push.objects.filter(state=PushState.DROPPED).exists()
@@ -190,11 +194,11 @@ def test_what_was_given_up_is_said_once_when_the_platform_answers_again(platform
 def test_what_the_platform_keeps_answering_with_an_error_is_for_a_person_in_the_end(platform: RoamingPlatform) -> None:
     responses.put(SESSION_URL, status=500, json={"status_code": 3000, "timestamp": "x"})
     row = session_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert (row.state, row.needs_operator) == (PushState.PENDING, False)
     Push.objects.update(give_up_at=timezone.now(), not_before=timezone.now())
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     (row,) = Push.objects.all()
     assert (row.state, row.needs_operator) == (PushState.FAILED, True)
 
@@ -203,14 +207,14 @@ def test_what_the_platform_keeps_answering_with_an_error_is_for_a_person_in_the_
 def test_nothing_is_sent_to_a_platform_that_is_not_registered(platform: RoamingPlatform) -> None:
     row = session_push(platform)
     RoamingPlatform.objects.update(state=PlatformState.INVALIDATED)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     assert len(responses.calls) == 0
     assert Push.objects.get().state == PushState.PENDING
 
 
 def test_a_dead_workers_claim_is_released_by_the_sweep(platform: RoamingPlatform) -> None:
     row = session_push(platform)
-    push.claim(row.pk)
+    push.claim_next(row.platform_id)
     push.sweep()
     assert Push.objects.get().state == PushState.IN_FLIGHT
     Push.objects.update(claimed_at=timezone.now() - push.CLAIM_LIFETIME - timedelta(seconds=1))
@@ -220,7 +224,7 @@ def test_a_dead_workers_claim_is_released_by_the_sweep(platform: RoamingPlatform
 
 def test_a_released_claim_gives_way_to_newer_state(platform: RoamingPlatform) -> None:
     row = session_push(platform)
-    push.claim(row.pk)
+    push.claim_next(row.platform_id)
     push.enqueue_state(platform, Module.SESSIONS, "AT/PLG/S1", sequence="session S1")
     push.release_all()
     row.refresh_from_db()
@@ -238,7 +242,7 @@ def test_a_failed_push_gives_way_to_newer_state_that_it_could_not_see(platform: 
         return False
 
     monkeypatch.setattr(push_outcomes, "_has_newer", queued_after_the_look)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.needs_operator) == (PushState.SUPERSEDED, 1, False)
     assert row.finished_at is not None
@@ -256,7 +260,7 @@ def test_a_change_during_the_request_is_a_push_of_its_own(platform: RoamingPlatf
         return 201, {}, '{"status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}'
 
     responses.add_callback(responses.PUT, SESSION_URL, callback=change_meanwhile)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     stored = Document.objects.get()
     assert stored.acknowledged != stored.body
     assert Push.objects.filter(state=PushState.PENDING).count() == 1
@@ -275,10 +279,10 @@ def test_a_slow_partner_never_takes_all_workers(platform: RoamingPlatform, setti
         document(platform, Module.SESSIONS, f"S{number}")
         push.enqueue_state(platform, Module.SESSIONS, f"AT/PLG/S{number}")
     first, second, third = Push.objects.order_by("pk").values_list("pk", flat=True)
-    assert push.claim(first) and push.claim(second)
-    assert push.claim(third) is None
+    assert claimed(platform) == first and claimed(platform) == second
+    assert claimed(platform) is None
     Push.objects.filter(pk=first).update(state=PushState.DONE)
-    assert push.claim(third)
+    assert claimed(platform) == third
 
 
 @pytest.mark.parametrize("seconds", [-3600, 30])
@@ -319,9 +323,9 @@ def test_each_attempt_is_recorded(platform: RoamingPlatform, admin_client: Any) 
     responses.post(CDR_URL, status=500)
     responses.post(CDR_URL, json=OK, status=201)
     row = cdr_push(platform)
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     push.send_again(Push.objects.get())
-    push.deliver(row.pk)
+    push.deliver_next(row.platform_id)
     first, second = row.tries.all()
     assert (first.number, first.method, first.url, first.http_status) == (1, "POST", CDR_URL, 500)
     assert "fault of its own" in first.error
@@ -343,9 +347,9 @@ def test_pulls_count_in_a_partners_share_of_the_workers(platform: RoamingPlatfor
     for name in ("tokens", "terminals"):
         Pull.objects.create(platform=platform, source=name, claimed_at=timezone.now())
     row = session_push(platform)
-    assert push.claim(row.pk) is None
+    assert push.claim_next(row.platform_id) is None
     Pull.objects.filter(source="tokens").update(claimed_at=None)
-    assert push.claim(row.pk)
+    assert push.claim_next(row.platform_id)
 
 
 def test_old_pushes_go_with_their_attempts_and_what_needs_a_decision_stays(platform: RoamingPlatform) -> None:
