@@ -1,5 +1,7 @@
 """The admin's frame: what stands in the sidebar, and what every page loads. Unfold reads UNFOLD from the settings."""
 
+from functools import lru_cache
+
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -16,9 +18,14 @@ def _entry(title: Promise, icon: str, name: str, **more: object) -> dict[str, ob
 
 
 def _is_active(link: object, request: HttpRequest) -> bool:
+    return str(link) == _nearest_entry(request.path)
+
+
+# Each entry of a page asks anew, and to spell all addresses takes longer than the rest of the page.
+@lru_cache(maxsize=100)
+def _nearest_entry(path: str) -> str | None:
     """Of all entries above the page the nearest: a page below a list has an entry of its own beside the list's."""
-    above = [str(one) for one in _links if request.path.startswith(str(one))]
-    return str(link) == max(above, key=len, default=None)
+    return max((link for link in map(str, _links) if path.startswith(link)), key=len, default=None)
 
 
 def _link(title: Promise, icon: str, model: str, *, superusers_only: bool = False) -> dict[str, object]:
