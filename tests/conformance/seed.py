@@ -20,6 +20,8 @@ from tariffs.services.publish import publish_tariff
 
 PASSWORD = "a-secret-of-this-charger"
 EVSES = 60
+AREAS = 4  # that terminals see; others also one that has no tariff
+MANY = 105  # more areas than a page of a list has
 BLOCKED = 40
 ADDRESS = "A street with a name so long that no display of a terminal can show all of it, 17"
 NIGHT_HOURS = {"weekday": 1, "period_begin": "08:00", "period_end": "20:00"}
@@ -52,13 +54,22 @@ def main() -> None:
         _area(first, "NIGHT", "CP-OFF", 2, [Capability.START_SESSION_CONNECTOR_REQUIRED], opening_times=hours, **hidden)
         _area(first, "EDIT", "CP-EDIT", 3, [])
         _area(second, "SECOND", "CP-2", 1, [])
+        # Seen by one partner alone, which reads lists.
+        many = _operator("Many & Co")
+        for number in range(MANY):
+            _area(many, f"P-{number:03}", f"CP-P{number:03}", 1, [])
+        # Seen by who asks for no tariff.
+        bare = _operator("Bare & Co")
+        profiles[1].operators.add(bare)
+        _area(bare, "BARE", "CP-BARE", 1, [])
         # Energy of the roaming tariff is billed in steps, to see that it is not published so.
         tariffs = [_tariff("ADHOC", TariffType.AD_HOC_PAYMENT), _tariff("PLAIN", TariffType.REGULAR, step=500)]
-        for operator in (first, second):
+        for operator in (first, second, many):
             settings = SessionSettings(operator=operator)
             masterdata.save(settings)
             settings.tariffs.set(tariffs)
         tokens = {code: _platform(code, kind, profiles, tariffs) for code, kind in PLATFORMS.items()}
+        RoamingPlatform.objects.get(code="new-9").profiles.add(_profile("many", "MNY", many))
     print(json.dumps({"user": ADMIN_USER, "password": ADMIN_PASSWORD, "charger": PASSWORD, "tokens": tokens}))
 
 

@@ -98,8 +98,10 @@ class Stage:
         self.emsp = self.register("emsp", self.new_partner("EMP", country="DE", roles=roles, endpoints=EMSP_ENDPOINTS))
         self.hub = self.register("hub", self.new_partner("HUB", roles=[("HUB", "NL", "HUB")], endpoints=EMSP_ENDPOINTS))
         # From here on every partner knows what it may see.
-        for peer in (self.ptp, self.other, self.emsp, self.hub):
-            peer.partner.wait("PUT", "/2.2.1/locations", count=4)
+        for peer in (self.ptp, self.other):
+            peer.partner.wait("PUT", "/2.2.1/locations", count=seed.AREAS)
+        for peer in (self.emsp, self.hub):
+            peer.partner.wait("PUT", "/2.2.1/locations", count=seed.AREAS + 1)
 
     def new_partner(
         self,

@@ -137,9 +137,17 @@ def test_117_unknown_sessions_and_too_many_requests(stage: Stage, ptp: Peer, run
 def test_118_profiles_in_force_are_for_who_set_one(stage: Stage, ptp: Peer, run: Run) -> None:
     session_id = stage.wait_for_status(run, "ACTIVE")["id"]
     active = f"/2.2.1/chargingprofiles/{session_id}"
-    assert get_profile(ptp, session_id, "look")["result"] == "ACCEPTED"
-    told = ptp.partner.wait("POST", f"{RESULTS}look").body
-    assert told["profile"]["charging_profile"]["charging_profile_period"][0]["limit"] == 16
+    for name in ("look", "look-again"):
+        assert get_profile(ptp, session_id, name)["result"] == "ACCEPTED"
+        told = ptp.partner.wait("POST", f"{RESULTS}{name}").body
+        assert told["profile"]["charging_profile"]["charging_profile_period"][0]["limit"] == 16
+    cleared = f"chargingprofiles/{session_id}?response_url={ptp.partner.url}{RESULTS}clear"
+    assert ptp.client.call("DELETE", cleared).data["result"] == "ACCEPTED"
+    assert ptp.partner.wait("POST", f"{RESULTS}clear").body == {"result": "ACCEPTED"}
+    assert get_profile(ptp, session_id, "look-at-last")["result"] == "ACCEPTED"
+    ptp.partner.wait("POST", f"{RESULTS}look-at-last")
+    # What is in force is asked for before it is told: the charger was asked for the three answers, and for no more.
+    assert len(stage.charger.called("GetCompositeSchedule", connectorId=run.evse)) == 3
     assert ptp.partner.calls("PUT", active) == []
     assert set_profile(ptp, session_id, "set")["result"] == "ACCEPTED"
     assert ptp.partner.wait("POST", f"{RESULTS}set").body == {"result": "ACCEPTED"}

@@ -8,6 +8,7 @@ import pytest
 from tests.conformance.charger import until
 from tests.conformance.client import Json
 from tests.conformance.marks import statement
+from tests.conformance.seed import AREAS
 from tests.conformance.stage import Peer, Stage
 from tests.e2e.admin_site import text_of
 
@@ -17,7 +18,7 @@ EDIT = "/2.2.1/locations/AT/VLT/EDIT"
 @pytest.fixture
 def places(ptp: Peer) -> list[Json]:
     found: list[Json] = ptp.client.get("locations").data
-    assert len(found) == 4
+    assert len(found) == AREAS
     return found
 
 
@@ -103,11 +104,24 @@ def test_061_only_hidden_locations_say_who_may_see_them(places: list[Json]) -> N
     assert allowed["NIGHT"] == (False, [{"issuer": "Club", "visual_number": "1"}])
 
 
-def test_062_what_a_terminal_needs_is_there(places: list[Json]) -> None:
+@statement(61)
+def test_061_who_may_see_a_location_is_of_no_matter_once_all_may(stage: Stage, ptp: Peer) -> None:
+    stage.save("infrastructure/location", "NIGHT", publish=True)
+    shown = until("the publication", lambda: (found := ptp.client.get("locations/NIGHT").data)["publish"] and found)
+    stage.save("infrastructure/location", "NIGHT", publish=False)
+    hidden = until("its end", lambda: not (found := ptp.client.get("locations/NIGHT").data)["publish"] and found)
+    assert "publish_allowed_to" not in shown
+    assert hidden["publish_allowed_to"] == [{"issuer": "Club", "visual_number": "1"}]
+
+
+def test_062_what_a_terminal_needs_is_there(places: list[Json], ptp: Peer, emsp: Peer) -> None:
     found = evses(places)
     assert len(found) > 20
     assert all(evse["physical_reference"] for evse in found)
     assert all(connector["tariff_ids"] for evse in found for connector in evse["connectors"])
+    # Where no tariff applies, an eMSP sees the outlet and a terminal does not.
+    assert "tariff_ids" not in emsp.client.get("locations/BARE").data["evses"][0]["connectors"][0]
+    assert ptp.client.get("locations/BARE").http == 404
 
 
 def test_063_a_terminal_sees_no_roaming_tariff(places: list[Json], ptp: Peer, emsp: Peer) -> None:

@@ -124,8 +124,10 @@ def test_124_a_terminal_that_we_put_is_complete(stage: Stage, ptp: Peer) -> None
 
 
 @pytest.mark.parametrize("path", [TERMINALS, ADVICES, ADVICES.replace("-", "_")])
-def test_125_lists_of_what_the_peer_sent(stage: Stage, path: str) -> None:
+def test_125_lists_of_what_the_peer_sent(stage: Stage, ptp: Peer, path: str) -> None:
     peer = stage.other
+    ptp.client.post(TERMINALS, {"terminal_id": "LIST-3"})
+    ptp.client.post(ADVICES, advice("LIST-3"))
     for name in ("LIST-1", "LIST-2"):
         peer.client.post(TERMINALS, {"terminal_id": name})
         peer.client.post(ADVICES, advice(name))

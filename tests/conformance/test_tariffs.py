@@ -10,7 +10,8 @@ from tariffs.pricing import ChargingPeriod, Cost, Tariff, price_periods, split_s
 from tariffs.pricing.restrictions import PowerBounds
 from tests.conformance.charger import until
 from tests.conformance.client import Json
-from tests.conformance.seed import BLOCKED
+from tests.conformance.marks import statement
+from tests.conformance.seed import AREAS, BLOCKED
 from tests.conformance.stage import Peer, Stage
 
 MONDAY = datetime(2026, 2, 2, tzinfo=UTC)
@@ -147,6 +148,13 @@ def test_076_windows_up_to_and_over_midnight(start: str, end: str, inside: str, 
     assert net(example, ("time_h", 10, 2), at=outside) == 0
 
 
+@statement(76)
+def test_076_the_end_of_the_day_is_no_beginning() -> None:
+    for window in ({"end_time": "00:00"}, {"start_time": "00:00", "end_time": "00:00"}):
+        example = tariff(element(component("ENERGY", 0.5), **window))
+        assert net(example, ("time_h", 10, 2), at="12:00") == 1
+
+
 def test_077_min_power_is_inclusive_and_max_power_exclusive() -> None:
     exactly = PowerBounds(min_power=Decimal(16), max_power=Decimal(16))
     below = PowerBounds(min_power=Decimal("15.9"), max_power=Decimal("15.9"))
@@ -183,7 +191,7 @@ def test_079_a_terminals_tariff_tells_the_amount_and_the_price(ptp: Peer) -> Non
 def test_081_a_tariff_comes_before_its_location_and_goes_after(stage: Stage) -> None:
     peer = stage.register("new-emsp", stage.new_partner("EMS", country="DE"))
     partner = peer.partner
-    first_location = partner.wait("PUT", "/2.2.1/locations", count=4)
+    first_location = partner.wait("PUT", "/2.2.1/locations", count=AREAS + 1)
     told = partner.calls("PUT", "/2.2.1/tariffs")
     assert {call.body["id"] for call in told} == {"ADHOC", "PLAIN"}
     assert max(call.number for call in told) < min(call.number for call in partner.calls("PUT", "/2.2.1/locations"))
