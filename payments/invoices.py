@@ -46,7 +46,7 @@ def content(cost: Json, total: Decimal, currency: str) -> Content:
     total_gross = money(total, currency)
     vat_totals = _vat_totals(cost["vat_totals"], total_gross, currency)
     return Content(
-        lines=_lines(cost["lines"], total, currency),
+        lines=_lines(cost["lines"], vat_totals, total, currency),
         vat_totals=vat_totals,
         total_net=sum((Decimal(entry["net"]) for entry in vat_totals), ZERO),
         total_gross=total_gross,
@@ -104,18 +104,31 @@ def _vat_total(rate: str | None, gross: Decimal, currency: str) -> Json:
     return {"vat": rate, "net": str(net), "vat_amount": str(gross - net), "gross": str(gross)}
 
 
-def _lines(entries: list[Json], total: Decimal, currency: str) -> list[Json]:
+def _lines(entries: list[Json], vat_totals: list[Json], total: Decimal, currency: str) -> list[Json]:
+    """The lines of each rate add up to its total; where a minimum or maximum price acted, with a line that says so."""
     entries = [entry for entry in entries if Decimal(entry["quantity"]) and _is_worth_a_line(entry)]
-    amounts = [Decimal(entry["incl_vat"]) for entry in entries]
-    total_gross, difference = money(total, currency), total - sum(amounts, ZERO)
+    difference = total - sum((Decimal(entry["incl_vat"]) for entry in entries), ZERO)
     # A minimum or maximum price acted: the components alone do not make the total.
     is_limited = abs(difference) >= money_unit(currency) or not entries
-    target = money(sum(amounts, ZERO), currency) if is_limited else total_gross
-    shares = apportioned(amounts, target, currency)
-    lines = [_line(entry, share) for entry, share in zip(entries, shares, strict=True)]
-    if is_limited and total_gross != target:
-        lines.append(_adjustment(total_gross - target))
-    return lines
+    shares: dict[int, Decimal] = {}
+    adjustments = []
+    for rate, gross in _gross_by_rate(entries, vat_totals).items():
+        own = [index for index, entry in enumerate(entries) if _rate(entry["vat"]) == rate]
+        amounts = [Decimal(entries[index]["incl_vat"]) for index in own]
+        target = money(sum(amounts, ZERO), currency) if is_limited or not own else gross
+        shares |= zip(own, apportioned(amounts, target, currency), strict=True)
+        if gross != target:
+            adjustments.append(_adjustment(gross - target, rate, is_minimum=difference > 0))
+    return [_line(entry, shares[index]) for index, entry in enumerate(entries)] + adjustments
+
+
+def _gross_by_rate(entries: list[Json], vat_totals: list[Json]) -> dict[Decimal | None, Decimal]:
+    totals = {_rate(one["vat"]): Decimal(one["gross"]) for one in vat_totals}
+    return {_rate(entry["vat"]): ZERO for entry in entries} | totals
+
+
+def _rate(vat: str | None) -> Decimal | None:
+    return None if vat is None else Decimal(vat)
 
 
 def _is_worth_a_line(entry: Json) -> bool:
@@ -137,15 +150,15 @@ def _line(entry: Json, gross: Decimal) -> Json:
     }
 
 
-def _adjustment(gross: Decimal) -> Json:
-    dimension, text = ("MIN_PRICE", "Minimum price") if gross > 0 else ("MAX_PRICE", "Reduced to the maximum price")
+def _adjustment(gross: Decimal, rate: Decimal | None, *, is_minimum: bool) -> Json:
+    dimension, text = ("MIN_PRICE", "Minimum price") if is_minimum else ("MAX_PRICE", "Reduced to the maximum price")
     return {
         "dimension": dimension,
         "text": text,
         "quantity": "",
         "unit": "",
         "unit_price": "",
-        "vat": None,
+        "vat": None if rate is None else str(rate),
         "gross": str(gross),
     }
 
