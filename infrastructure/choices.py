@@ -11,8 +11,8 @@ def as_choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
 _SPELLED = {
     spelling.upper(): spelling
     for spelling in (
-        *("AC", "CDRs", "CHAdeMO", "ChaoJi", "CPO", "DC", "eMSP", "EV", "EVSE", "GBT", "IEC", "NEMA", "OCPI", "PED"),
-        *("PTP", "RFID"),
+        *("AC", "CDR", "CDRs", "CHAdeMO", "ChaoJi", "CPO", "DC", "eMSP", "EV", "EVSE", "GBT", "IEC", "NEMA"),
+        *("OCPI", "PED", "PTP", "RFID"),
     )
 } | {"OUTOFORDER": "out of order", "WIFI": "Wi-Fi"}
 

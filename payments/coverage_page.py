@@ -101,7 +101,8 @@ class CoveragePage:
             raise Http404
         area = evse.charger.location
         back = reverse("admin:payments_coverage", query={"q": area.name})
-        form = AssignForm(evse, _fitting(evse, request), request.POST or None)
+        fitting = _fitting(evse, request)
+        form = AssignForm(evse, fitting, request.POST or None)
         if form.is_valid():
             try:
                 done = _assign(form.cleaned_data["terminal"], evse, form.cleaned_data["extent"], request)
@@ -113,7 +114,7 @@ class CoveragePage:
         context = {
             **self.admin_site.each_context(request),
             "title": _("Assign a terminal to %(evse)s") % {"evse": evse},
-            "explanation": _("What the terminal serves already stays. The partner is told at once."),
+            "explanation": _explanation(is_any=fitting.exists(), area=area),
             "form": form,
             "button": _("Assign"),
             "back_url": back,
@@ -169,6 +170,16 @@ def _fitting(evse: EVSE, request: HttpRequest) -> QuerySet[Terminal]:
         Q(operator=operator) | Q(operator=None), platform__profiles__operators=operator, missing_since=None
     )
     return rows.select_related("platform").distinct().order_by("terminal_id", "pk")
+
+
+def _explanation(*, is_any: bool, area: Location) -> str:
+    if is_any:
+        return gettext("What the terminal serves already stays. The partner is told at once.")
+    text = gettext(
+        "No terminal fits: none that its partner lists belongs to %(operator)s or is still without an operator. "
+        "Open a terminal and choose its operator."
+    )
+    return text % {"operator": area.operator}
 
 
 def _assign(terminal: Terminal, evse: EVSE, extent: str, request: HttpRequest) -> str:

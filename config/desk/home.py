@@ -84,7 +84,11 @@ WATCHED = (
         "?matched=no",
     ),
     Watched(
-        _("Terminals in the pool"), _("They belong to no operator yet."), Terminal, Q(assigned_at=None), "?assigned=no"
+        _("Terminals not assigned"),
+        _("Choose the areas or EVSEs that they serve."),
+        Terminal,
+        Q(assigned_at=None),
+        "?assigned=no",
     ),
     Watched(
         _("Work that failed inside"),

@@ -71,7 +71,7 @@ def _findings(terminal: Terminal) -> Iterator[Finding]:
         text = f"{terminal.platform} no longer lists it, since {moment(terminal.missing_since)}."
         yield Finding(IssueKind.TERMINAL_GONE, text)
         return
-    if terminal.operator_id is None:
+    if terminal.operator_id is None and not any(mapping.assignment(terminal).values()):
         text = "Nothing that the partner told says whose terminal it is. Choose its operator, or what it serves."
         yield Finding(IssueKind.TERMINAL_UNASSIGNED, text)
     unknown = unknown_places(terminal)

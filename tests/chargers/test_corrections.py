@@ -141,6 +141,8 @@ def form(cdr: CDR, **changes: str) -> dict[str, str]:
 def test_staff_see_the_new_total_before_they_confirm(admin_client: Any, session: ChargingSession, cdr: CDR) -> None:
     page = reverse("admin:chargers_chargingsession_correct", args=[session.pk])
     html = admin_client.get(page).content.decode()
+    # The calendar beside the end of the session speaks by it.
+    assert 0 < html.find(reverse("admin:jsi18n")) < html.find("DateTimeShortcuts.js")
     assert 'value="10.000"' in html and "6.00 EUR" in html
     html = admin_client.post(page, form(cdr)).content.decode()
     assert "4.50 EUR" in html

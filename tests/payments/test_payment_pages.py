@@ -187,13 +187,16 @@ class TestTheCoverage:
         # A name that no random token of the page can contain.
         foreign = factories.make_terminal(platform, "Terminal of Beta", operator=factories.make_operator("Beta"))
         address = reverse("admin:payments_coverage_assign", args=[evse.pk])
-        assert foreign.terminal_id not in text(admin_client.get(address))
+        shown = text(admin_client.get(address))
+        assert foreign.terminal_id not in shown
+        assert "No terminal fits" in shown
         assert "Select a valid choice" in text(admin_client.post(address, {"terminal": foreign.pk, "extent": "evse"}))
         assert not foreign.evses.exists()
         # The partner would not know where that is.
         type(evse.charger).objects.update(roaming_id="")
         type(evse).objects.update(uid="")
         terminal = factories.make_terminal(platform, "T9")
+        assert "No terminal fits" not in text(admin_client.get(address))
         answer = text(admin_client.post(address, {"terminal": terminal.pk, "extent": "evse"}))
         assert "has no roaming id" in answer
 

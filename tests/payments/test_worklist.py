@@ -485,6 +485,18 @@ class TestOfTerminals:
         worklist.look_at_terminal(terminal.pk)
         assert opened() == {K.TERMINAL_UNASSIGNED}
 
+    def test_a_terminal_of_several_operators_is_nobodys_but_in_use(
+        self, platform: Any, operator: Any, area: Any
+    ) -> None:
+        other = factories.make_operator("Beta")
+        platform.profiles.get().operators.add(other)
+        terminal, _ = receive_terminal(platform, {"terminal_id": "T1"})
+        assign_terminal(terminal, [area, factories.make_area(other, "ELSEWHERE")], [])
+        worklist.look_at_terminal(terminal.pk)
+        terminal.refresh_from_db()
+        assert terminal.operator is None
+        assert not opened()
+
     def test_places_that_we_do_not_have(self, platform: Any) -> None:
         terminal, _ = receive_terminal(platform, {"terminal_id": "T1", "location_ids": ["GONE"]})
         worklist.look_at_terminal(terminal.pk)
