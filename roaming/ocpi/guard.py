@@ -59,6 +59,15 @@ def check_form(url: str, *, allow_private: bool, require_https: bool) -> tuple[s
     return scheme, host, port
 
 
+def is_well_formed(url: str) -> bool:
+    """Whether it is a web address with a host at all, wherever it leads."""
+    try:
+        _parse(url)
+    except PeerForbiddenAddress:
+        return False
+    return True
+
+
 def _parse(url: str) -> tuple[str, str, int]:
     if _UNSAFE.search(url):
         raise PeerForbiddenAddress(f"{_shown(url)} contains a blank, a backslash or a control character.")

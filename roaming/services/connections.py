@@ -16,7 +16,6 @@ from roaming.services.tokens import ANNOUNCED, GRACE, hash_token
 
 ROLE_LENGTH = 10
 IDENTIFIER_LENGTH = 40
-URL_LENGTH = 255
 
 
 class NotReady(OcpiError):
@@ -34,7 +33,11 @@ def check_token(credentials: dict[str, Any]) -> None:
 
 
 def check_roles(credentials: dict[str, Any]) -> None:
-    """InvalidParameters when two roles are the same (2.2.1 credentials, 7.3.1)."""
+    """InvalidParameters when a role names no party, or two are the same (2.2.1 credentials, 7.3.1)."""
+    for index, role in enumerate(credentials["roles"]):
+        for name in ("country_code", "party_id"):
+            if not role[name].strip():
+                raise InvalidParameters(f"roles[{index}].{name}: must not be empty")
     keys = {
         (role["role"][:ROLE_LENGTH].upper(), role["country_code"].upper(), role["party_id"].upper())
         for role in credentials["roles"]
@@ -145,7 +148,7 @@ def _write_peer(platform: RoamingPlatform, offer: Offer, credentials: dict[str, 
         PlatformEndpoint(platform=platform, identifier=module, role=role, url=url)
         for (module, role), url in offer.endpoints.items()
         # Modules of later versions or of the peer's own that we could not call anyway.
-        if role in set(InterfaceRole) and len(module) <= IDENTIFIER_LENGTH and len(url) <= URL_LENGTH
+        if role in set(InterfaceRole) and len(module) <= IDENTIFIER_LENGTH
     )
     platform.roles.all().delete()
     PlatformRole.objects.bulk_create(

@@ -113,6 +113,27 @@ WRONG_PEERS = {
         3002,
     ),
     "details unknown": (("GET", "/2.2.1"), (404, envelope(None, 2000)), 3001),
+    "versions that no database keeps": (
+        ("GET", "/versions"),
+        (200, envelope([{"version": "\ud800", "url": "http://127.0.0.1:9/"}])),
+        3002,
+    ),
+    "required endpoint cannot be called": (
+        ("GET", "/2.2.1"),
+        (
+            200,
+            envelope(
+                {
+                    "version": "2.2.1",
+                    "endpoints": [
+                        {"identifier": "credentials", "role": "SENDER", "url": "http://127.0.0.1:9/credentials"},
+                        {"identifier": "payments", "role": "SENDER", "url": "/payments"},
+                    ],
+                }
+            ),
+        ),
+        3003,
+    ),
     "no endpoints": (("GET", "/2.2.1"), (200, envelope({"version": "2.2.1", "endpoints": []})), 3003),
 }
 
@@ -180,6 +201,18 @@ def test_the_same_role_twice_is_refused_before_the_peer_is_called(waiting, peer)
     assert peer.requests == []
     platform.refresh_from_db()
     assert platform.state == PlatformState.NEW
+
+
+@pytest.mark.parametrize("name", ["country_code", "party_id"])
+def test_a_role_of_nobody_is_refused_before_the_peer_is_called(waiting, peer, name):
+    platform, token_a = waiting
+    before = state_of(platform)
+    peer.roles[0] = peer.roles[0] | {name: ""}
+    response = client_with(token_a).call("POST", PATH, peer.credentials(PEER_TOKEN))
+    assert (response.status_code, response.json()["status_code"]) == (200, 2001)
+    assert response.json()["status_message"] == f"roles[0].{name}: must not be empty"
+    assert peer.requests == []
+    assert state_of(platform) == before
 
 
 def test_several_different_roles_are_kept(waiting, peer):

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,42 @@ def test_unusable_entries_are_passed_over(peer: Peer, client: OcpiClient) -> Non
     ]
     peer.says("/2.2.1", {"endpoints": listed})
     assert fetch_endpoints(client, f"{peer.url}/versions")[1] == {("cdrs", "SENDER"): "https://x"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/ocpi/cdrs",
+        "ftp://x/cdrs",
+        "https://",
+        "https://me:secret@x/",
+        f"https://x/{'y' * 250}",
+        "https://x/\ud800",
+        "\0",
+    ],
+)
+def test_a_module_at_an_address_that_cannot_be_called_is_not_offered(peer: Peer, client: OcpiClient, url: str) -> None:
+    details(peer, "2.2.1", ("cdrs", "RECEIVER", url), ("tariffs", "RECEIVER", "https://x/tariffs"))
+    assert fetch_endpoints(client, offer(peer, "2.2.1"))[1] == {("tariffs", "RECEIVER"): "https://x/tariffs"}
+
+
+@pytest.mark.parametrize("name", ["cdrs\ud800", "cdrs\0", 7, " "])
+def test_a_module_whose_name_is_none_is_passed_over(peer: Peer, client: OcpiClient, name: Any) -> None:
+    details(peer, "2.2.1", (name, "RECEIVER", "https://x/cdrs"))
+    assert fetch_endpoints(client, offer(peer, "2.2.1"))[1] == {}
+
+
+def test_more_endpoints_than_there_can_be_are_none(peer: Peer, client: OcpiClient) -> None:
+    details(peer, "2.2.1", *((f"module-{number}", "SENDER", "https://x/") for number in range(1000)))
+    with pytest.raises(PeerGarbage, match="more than 200 endpoints"):
+        fetch_endpoints(client, offer(peer, "2.2.1"))
+
+
+def test_what_is_said_of_another_offer_can_be_told_and_kept(peer: Peer, client: OcpiClient) -> None:
+    with pytest.raises(UnsupportedVersion) as caught:
+        fetch_endpoints(client, offer(peer, "\ud800", *(f"{'9' * 1000}.{number}" for number in range(100))))
+    assert len(caught.value.message) < 200
+    assert caught.value.message.isascii()
 
 
 def test_without_a_common_version_the_offer_is_named(peer: Peer, client: OcpiClient) -> None:
