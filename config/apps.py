@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.db.models.signals import post_migrate
 
@@ -20,5 +20,5 @@ class ConfigConfig(AppConfig):
         panels.register(ChargingSession, story.of_session, is_first=True)
         panels.register(RoamingPlatform, onboarding.of_platform)
         checks.register(check_installation)
-        # Without a sender it runs after the migration of each app, and works once the last one is there.
-        post_migrate.connect(create_roles)
+        # Of all apps the last: by then the others have their permissions.
+        post_migrate.connect(create_roles, sender=list(apps.get_app_configs())[-1])

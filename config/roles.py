@@ -7,7 +7,6 @@ the group, once.
 
 from typing import Any
 
-from django.apps import apps as registry
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
@@ -39,9 +38,7 @@ HIDDEN_FROM_MOST = ("outboxevent", "apitoken", "act")
 
 
 def create_roles(using: str = "default", **kwargs: Any) -> None:
-    """Receiver of `post_migrate`: permissions exist only once the tables of all apps do."""
-    if not _is_ready(using):
-        return
+    """Receiver of `post_migrate`, once the permissions of all apps exist."""
     seen = Permission.objects.using(using).filter(content_type__app_label__in=OUR_APPS, codename__startswith="view_")
     # The audit trail shows them; they have no pages of their own.
     seen = seen.exclude(content_type__model__startswith="historical")
@@ -50,12 +47,6 @@ def create_roles(using: str = "default", **kwargs: Any) -> None:
         group, _ = Group.objects.using(using).get_or_create(name=role)
         wanted = seen if role == "Administrator" else common
         group.permissions.add(*wanted, *_allowed(rights, using))
-
-
-def _is_ready(using: str) -> bool:
-    """Django creates permissions app by app; the last of ours is the sign."""
-    last = registry.get_app_config("payments").label
-    return Permission.objects.using(using).filter(content_type__app_label=last).exists()
 
 
 def _allowed(rights: list[tuple[tuple[str, ...], str]], using: str) -> list[Permission]:

@@ -69,6 +69,8 @@ def pytest_configure() -> None:
     settings.CHARGER_MESSAGE_LOG_DAYS = 0
     # All tests come from one address, and many with a wrong token. Those of the limit switch it on.
     settings.GUESS_LIMIT = 0
+    # Looks for a file when it is asked for: each client of the tests begins a handler, which would look through all.
+    settings.WHITENOISE_AUTOREFRESH = True
     # However slow the machine, no test but that of it meets requests that it did not make.
     settings.CHARGER_SETTLED_AFTER = 24 * 3600
 
