@@ -221,7 +221,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if DATABASE_URL:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
-    # A connection out of the pool is tried first: after a restart of the server each of the old ones would fail once.
+    # A connection out of the pool is looked at first: after a restart of the server each of them would fail once.
     DATABASES["default"].update(ATOMIC_REQUESTS=False, CONN_MAX_AGE=0, CONN_HEALTH_CHECKS=True)
 else:
     DATABASES = {
@@ -241,6 +241,7 @@ else:
         }
     }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "infrastructure.postgresql"
     # Threads share the connections of their process; waiting longer than this is an outage, not a queue.
     # A server allows 100 connections unless told otherwise, for all processes together.
     DATABASE_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
