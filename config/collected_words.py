@@ -821,5 +821,6 @@ WORDS = (
     _("what"),
     _("where"),
     _("whitelist"),
+    _("withdrawn reason"),
     _("year"),
 )

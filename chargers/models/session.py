@@ -82,6 +82,12 @@ class ChargingSession(DriversTotal):
         editable=False,
         help_text=_("As the charger told it last (OCPP 2.0.1 chargingState)."),
     )
+    withdrawn_reason = models.CharField(
+        max_length=20,
+        blank=True,
+        editable=False,
+        help_text=_("Why nobody answers for the transaction any more, as the charger told it while energy flowed."),
+    )
     is_meter_start_known = models.BooleanField(
         default=True, editable=False, help_text=_("False until a charger that began without a register tells one.")
     )

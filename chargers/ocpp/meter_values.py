@@ -14,6 +14,8 @@ INTERVAL = "Energy.Active.Import.Interval"
 POWER = "Power.Active.Import"
 UNITS = {"Wh": Decimal(1), "kWh": Decimal(1000), "W": Decimal(1), "kW": Decimal(1000)}
 DEFAULT_CONTEXT = "Sample.Periodic"
+# The register at the start, which some tell once more beside the one at the end.
+BEGIN = "Transaction.Begin"
 # An interval that was asked for has no length that anybody set, and the next one of its series covers it again.
 TRIGGERED = "Trigger"
 DEFAULT_UNITS = {REGISTER: "Wh", INTERVAL: "Wh", POWER: "W"}
@@ -45,13 +47,19 @@ def read_meter_values(meter_values: Iterable[dict[str, Any]]) -> tuple[Reading, 
 
 def _readings(meter_values: Iterable[dict[str, Any]]) -> Iterator[Reading]:
     for value in meter_values:
-        samples = [sample for sample in value["sampled_value"] if sample.get("format", "Raw") == "Raw"]
-        register, power = _total(samples, REGISTER), _total(samples, POWER)
-        if register is not None:
-            yield Reading(read_instant(value["timestamp"]), register, power)
-            continue
-        for context, energy in _intervals(samples):
-            yield Reading(read_instant(value["timestamp"]), energy, power, is_interval=True, context=context)
+        raw = [sample for sample in value["sampled_value"] if sample.get("format", "Raw") == "Raw"]
+        for is_begin in (True, False):
+            samples = [sample for sample in raw if (sample.get("context") == BEGIN) is is_begin]
+            yield from _readings_at(read_instant(value["timestamp"]), samples)
+
+
+def _readings_at(at: datetime, samples: list[dict[str, Any]]) -> Iterator[Reading]:
+    register, power = _total(samples, REGISTER), _total(samples, POWER)
+    if register is not None:
+        yield Reading(at, register, power)
+        return
+    for context, energy in _intervals(samples):
+        yield Reading(at, energy, power, is_interval=True, context=context)
 
 
 def _intervals(samples: list[dict[str, Any]]) -> Iterator[tuple[str, Decimal]]:

@@ -7,7 +7,7 @@ from typing import Any
 from chargers.ocpp.meter_values import read_instant, read_meter_values
 from chargers.services.events import Reading
 from chargers.services.id_tokens import in_capitals
-from chargers.services.transaction_events import ChargingState, EventKind, TransactionReported
+from chargers.services.transaction_events import NO_ENERGY, ChargingState, EventKind, TransactionReported
 
 Json = dict[str, Any]
 
@@ -22,7 +22,6 @@ REASONS = {
 # it goes on until the cable or the car is gone).
 WITHDRAWN = {"StopAuthorized", "RemoteStop", "Deauthorized", "EnergyLimitReached", "TimeLimitReached"}
 TRIGGER_REASONS = {"StopAuthorized": "Local", "RemoteStop": "Remote", "Deauthorized": "DeAuthorized"}
-NO_ENERGY = {ChargingState.IDLE, ChargingState.CONNECTED}
 OUTLET = "Outlet"
 
 
@@ -31,7 +30,7 @@ def read_event(payload: Json) -> TransactionReported:
     info, evse, token = payload["transaction_info"], payload.get("evse") or {}, payload.get("id_token")
     kind, trigger = EventKind(payload["event_type"]), payload["trigger_reason"]
     state = ChargingState(info.get("charging_state", ""))
-    is_withdrawn = trigger in WITHDRAWN and state in NO_ENERGY
+    is_withdrawn = kind == EventKind.UPDATED and trigger in WITHDRAWN
     return TransactionReported(
         transaction_id=info["transaction_id"],
         seq_no=payload["seq_no"],
@@ -42,9 +41,10 @@ def read_event(payload: Json) -> TransactionReported:
         start_id=info.get("remote_start_id"),
         reservation_id=payload.get("reservation_id"),
         state=state,
-        is_over=kind == EventKind.ENDED or (kind == EventKind.UPDATED and is_withdrawn),
+        is_withdrawn=is_withdrawn,
+        is_over=kind == EventKind.ENDED or (is_withdrawn and state in NO_ENERGY),
         reason=_reason(kind, trigger, info),
-        readings=read_readings(payload.get("meter_value", ())),
+        readings=tuple(sorted(read_readings(payload.get("meter_value", ())), key=lambda one: one.at)),
     )
 
 

@@ -31,10 +31,14 @@ class ChargingState(StrEnum):
     SUSPENDED_EVSE = "SuspendedEVSE"
 
 
+NO_ENERGY = frozenset(ChargingState) - {ChargingState.UNTOLD, ChargingState.CHARGING}
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionReported:
-    """`id_tag` is None where the event names nobody. `is_over`: no energy and no authorisation any more, though the
-    cable may still hang there. `reason` is the word of OCPP 1.6 (Reason)."""
+    """`id_tag` is None where the event names nobody. `is_withdrawn`: nobody answers for the transaction any more.
+    `is_over`: nor does energy flow, though the cable may still hang there. `reason` is the word of OCPP 1.6 (Reason).
+    """
 
     transaction_id: str
     seq_no: int
@@ -45,6 +49,7 @@ class TransactionReported:
     start_id: int | None = None
     reservation_id: int | None = None
     state: ChargingState = ChargingState.UNTOLD
+    is_withdrawn: bool = False
     is_over: bool = False
     reason: str = ""
     readings: tuple[Reading, ...] = ()

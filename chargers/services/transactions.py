@@ -22,7 +22,7 @@ from chargers.services.authorize import TagInfo
 from chargers.services.events import MeterValuesReceived, StatusChanged, TransactionEnded
 from chargers.services.lock_order import lock_charger, lock_session
 from chargers.services.openings import Opening
-from chargers.services.transaction_events import ChargingState, EventKind, TransactionReported
+from chargers.services.transaction_events import NO_ENERGY, ChargingState, EventKind, TransactionReported
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE
 from infrastructure.services.status import set_evse_status
@@ -242,7 +242,7 @@ def _apply(charger_id: int, session_id: int, event: TransactionReported) -> None
         _go_on(charger_id, session_id, event)
     if event.readings:
         progress.update_session(charger_id, MeterValuesReceived(evse_number, session_id, event.readings))
-    if event.state:
+    if event.state or event.is_withdrawn:
         _record_state(charger_id, session_id, evse_number, event)
 
 
@@ -289,7 +289,9 @@ def _leave(evse: EVSE, state: ChargingState) -> None:
 
 
 def _record_state(charger_id: int, session_id: int, evse_number: int, event: TransactionReported) -> None:
-    """Parking as by the status of OCPP 1.6; an older state than the last one told changes nothing."""
+    """Parking as by the status of OCPP 1.6, or the end where authorisation and energy end by two events, in whatever
+    order. An older state than the last one told changes nothing.
+    """
     with transaction.atomic():
         session = lock_session(session_id)
         if session is None or session.status != SessionStatus.ACTIVE:
@@ -297,11 +299,16 @@ def _record_state(charger_id: int, session_id: int, evse_number: int, event: Tra
         if session.last_seq_no is not None and event.seq_no <= session.last_seq_no:
             return
         has_charged = session.charging_state in openings.FLOWING
-        session.last_seq_no, session.charging_state = event.seq_no, event.state
-        session.save(update_fields=["last_seq_no", "charging_state"])
-        word = event.state if event.state in openings.FLOWING else ChargingState.SUSPENDED_EV
+        session.last_seq_no, session.charging_state = event.seq_no, event.state or session.charging_state
+        if event.is_withdrawn:
+            session.withdrawn_reason = event.reason
+        session.save(update_fields=["last_seq_no", "charging_state", "withdrawn_reason"])
+        state = ChargingState(session.charging_state)
+        if session.withdrawn_reason and state in NO_ENERGY:
+            return _end(charger_id, session_id, replace(event, reason=session.withdrawn_reason, state=state))
+        word = state if state in openings.FLOWING else ChargingState.SUSPENDED_EV
         # Connected before energy flows is the beginning, after that the car only stands there.
-        if event.state in openings.FLOWING or has_charged:
+        if state in openings.FLOWING or has_charged:
             status_service.record_status(charger_id, StatusChanged(evse_number, word, event.at))
 
 

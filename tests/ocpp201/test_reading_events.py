@@ -59,6 +59,7 @@ def event(kind, trigger, **info):
         ("Updated", "StopAuthorized", "EVConnected", True),
         ("Updated", "RemoteStop", "Idle", True),
         ("Updated", "Deauthorized", "EVConnected", True),
+        ("Updated", "StopAuthorized", "SuspendedEVSE", True),
         ("Updated", "StopAuthorized", "Charging", False),
         ("Updated", "RemoteStop", "", False),
         ("Updated", "ChargingStateChanged", "EVConnected", False),
