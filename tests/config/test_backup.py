@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command
 
 from tests import migrated
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).parents[2]
 
 

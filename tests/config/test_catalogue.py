@@ -15,6 +15,8 @@ from config.demo import data
 from config.management.commands import collect_words
 from tests.config.test_admin_pages import pages
 
+pytestmark = pytest.mark.any_database
+
 FOLDER = settings.BASE_DIR / "locale" / "de" / "LC_MESSAGES"
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}")
 

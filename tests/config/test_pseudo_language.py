@@ -24,7 +24,7 @@ from tests.config import pseudo
 from tests.isolation.staff_rows import Rows
 from tests.payments.paid_sessions import charged, make_partner
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 # Sentences that Plugtill stores: on a page they are said in the language of the reader.
 WRITTEN_BY_US = {"payments.PaymentIssue.reason", "infrastructure.Alert.title", "infrastructure.Alert.text"}

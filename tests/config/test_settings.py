@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+pytestmark = pytest.mark.any_database
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 NAMES = (
     "EMBEDDED",

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,6 +7,13 @@ import pytest
 from payments.simulator.run import Provider
 from payments.simulator.settings import Settings
 from tests.simulators.fake_cpo import TOKEN_A, FakeCPO
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.any_database)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
 

@@ -18,6 +18,8 @@ from tariffs.pricing import (
     split_session,
 )
 
+pytestmark = pytest.mark.any_database
+
 PATHS = sorted((Path(__file__).parent / "cases").glob("h*.json"))
 
 

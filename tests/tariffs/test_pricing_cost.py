@@ -9,6 +9,8 @@ from tariffs.pricing import ChargingPeriod, PricingError, Tariff, VatTotal, mone
 from tariffs.pricing.restrictions import Moment, matches
 from tariffs.pricing.tariff import Restrictions
 
+pytestmark = pytest.mark.any_database
+
 START = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday
 HOUR = timedelta(hours=1)
 

@@ -8,6 +8,8 @@ import pytest
 from tariffs.choices import Recurrence
 from tariffs.pricing import DayOfWeek, Detail, DetailPrice, PricingError, emit_elements
 
+pytestmark = pytest.mark.any_database
+
 PRICE = DetailPrice(Decimal("0.4"))
 
 

@@ -8,6 +8,8 @@ import pytest
 from tariffs.pricing import ChargingPeriod, Tariff, price_periods
 from tariffs.pricing.restrictions import PowerBounds
 
+pytestmark = pytest.mark.any_database
+
 MONDAY = datetime(2026, 2, 2, tzinfo=UTC)
 SATURDAY = datetime(2026, 2, 7, tzinfo=UTC)
 

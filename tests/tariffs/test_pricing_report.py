@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from tariffs.pricing.report import report_line
 
+pytestmark = pytest.mark.any_database
+
 CASES = Path(__file__).parent / "cases"
 
 

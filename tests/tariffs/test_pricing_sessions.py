@@ -20,6 +20,8 @@ from tariffs.pricing import (
     split_session,
 )
 
+pytestmark = pytest.mark.any_database
+
 VIENNA = "Europe/Vienna"
 NIGHT = {"start": datetime(2026, 1, 1, 22), "stop": datetime(2026, 12, 31, 6)}
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tariffs.pricing import ChargingPeriod, PricingError, Tariff, price_periods, split_session
 
+pytestmark = pytest.mark.any_database
+
 START = datetime(2026, 2, 2, 9, tzinfo=UTC)
 
 

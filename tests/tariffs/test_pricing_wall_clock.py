@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ from tariffs.pricing import (
     read_periods,
     split_session,
 )
+
+pytestmark = pytest.mark.any_database
 
 DAY = timedelta(days=1)
 SLOT = timedelta(minutes=3)

@@ -1,6 +1,7 @@
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,13 @@ class QuietServer(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up in the middle is what some of the tests are about."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.any_database)
 
 
 @pytest.fixture
