@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
@@ -26,7 +25,7 @@ from payments.choices import CaptureStatusCode
 from payments.coverage_page import CoveragePage
 from payments.models import FinancialAdviceConfirmation, Terminal
 from payments.resources import TerminalResource
-from payments.services import drift, peers, terminal_push, terminals
+from payments.services import drift, peers, terminals
 
 __all__ = [
     "InvoiceAdmin",
@@ -203,8 +202,7 @@ class TerminalAdmin(CoveragePage, ImportExportAdmin, ServiceAdmin):
         explanation=_("The partners are told again what these terminals serve, as decided here."),
     )
     def send_again(self, request: HttpRequest, terminal: Terminal) -> None:
-        with transaction.atomic():
-            terminal_push.queue_assignment(terminal.pk)
+        drift.repair(terminal)
 
 
 @admin.register(FinancialAdviceConfirmation)

@@ -21,6 +21,7 @@ from payments.services.terminals import LISTS, is_invoiced_by_us
 from roaming.choices import PushState
 from roaming.models import Push, RoamingPlatform
 from roaming.ocpi.types import ci_equal
+from roaming.services import push
 
 _NAMES = {"location_ids": gettext_lazy("areas"), "evse_uids": gettext_lazy("EVSEs")}
 
@@ -97,12 +98,23 @@ def unknown_places(terminal: Terminal) -> list[str]:
 
 def _is_being_told(terminal: Terminal) -> bool:
     """A message on its way for the first time is no reason to call anybody."""
-    waiting = Push.objects.filter(platform_id=terminal.platform_id, module=PUSH_MODULE, object_id=str(terminal.pk))
-    return waiting.filter(state__in=[PushState.PENDING, PushState.IN_FLIGHT], attempts=0).exists()
+    return _messages(terminal).filter(state__in=[PushState.PENDING, PushState.IN_FLIGHT], attempts=0).exists()
+
+
+def _messages(terminal: Terminal) -> QuerySet[Push]:
+    return Push.objects.filter(platform_id=terminal.platform_id, module=PUSH_MODULE, object_id=str(terminal.pk))
 
 
 def repair(terminal: Terminal) -> None:
-    """Says our decision again; kept until the PTP has taken it."""
+    """A person has our decision said again: at once, also where it waits because the PTP refused it a while ago."""
+    with transaction.atomic():
+        _say_again(terminal)
+        for row in _messages(terminal).filter(state=PushState.PENDING):
+            push.send_again(row)
+
+
+def _say_again(terminal: Terminal) -> None:
+    """Kept until the PTP has taken it."""
     with transaction.atomic():
         Terminal.objects.filter(pk=terminal.pk).update(last_updated=timezone.now())
         outbox.record("terminal", terminal.pk)
@@ -117,7 +129,7 @@ def reassert_after_deletion(gone: Model) -> None:
     decided = Terminal.objects.exclude(assigned_at=None).exclude(reported={})
     for terminal in decided.select_related("platform").prefetch_related("locations", "evses__charger"):
         if drift_of(terminal):
-            repair(terminal)
+            _say_again(terminal)
 
 
 def mark_missing(platform: RoamingPlatform, began: datetime) -> None:

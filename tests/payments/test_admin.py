@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
+from infrastructure import outbox
 from infrastructure.models import OperatorMembership, OutboxEvent
 from payments.models import Invoice, Terminal
 from payments.services.advices import match_advice, receive_advice
@@ -103,4 +104,5 @@ def test_an_invoice_cannot_be_edited_or_deleted(admin_client: Any, platform: Any
 def test_the_assignment_is_sent_again_on_demand(admin_client: Any, terminal: Terminal) -> None:
     form = {"action": "send_again", "_selected_action": [terminal.pk], "confirmed": "yes"}
     admin_client.post(reverse("admin:payments_terminal_changelist"), form)
+    outbox.drain()
     assert terminal.platform.pushes.filter(module="terminals").count() == 1

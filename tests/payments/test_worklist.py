@@ -15,6 +15,7 @@ from chargers.models import ChargerConnection, ChargingSession, LateStop, Outgoi
 from chargers.services import commands, corrections, progress, sessions
 from chargers.services.cdrs import credit_cdr
 from chargers.services.events import MeterValuesReceived, Reading, TransactionEnded, TransactionStarted
+from infrastructure import outbox
 from infrastructure.models import Location, OutboxEvent
 from infrastructure.services import masterdata
 from payments.choices import IssueKind, IssueState, PaymentState
@@ -524,6 +525,17 @@ class TestOfTerminals:
         receive_terminal(platform, listed | {"location_ids": ["vie-hq"]})
         worklist.look_at_terminal(terminal.pk)
         assert the(K.TERMINAL_DRIFT).state == "RESOLVED"
+
+    def test_a_repair_does_not_wait_for_the_time_after_a_refusal(self, platform: Any, area: Any) -> None:
+        terminal = self.decided(platform, area)
+        receive_terminal(platform, {"terminal_id": "T1", "location_ids": [], "evse_uids": []})
+        later = timezone.now() + timedelta(hours=1)
+        key = {"platform": platform, "module": "terminals", "object_id": str(terminal.pk)}
+        Push.objects.update_or_create(**key, defaults={"attempts": 1, "needs_operator": True, "not_before": later})
+        worklist.look_at_terminal(terminal.pk)
+        remedies.apply(the(K.TERMINAL_DRIFT), "repair", "")
+        outbox.drain()
+        assert Push.objects.get(**key, state="PENDING").not_before <= timezone.now()
 
     def test_a_complete_pull_marks_what_is_no_longer_listed(self, platform: Any, area: Any) -> None:
         kept, gone = self.decided(platform, area), factories.make_terminal(platform, "T2", operator=area.operator)
