@@ -415,7 +415,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='push',
-            index=models.Index(models.F('not_before'), condition=models.Q(('state', 'PENDING')), name='push_due'),
+            index=models.Index(models.F('platform'), models.F('not_before'), condition=models.Q(('state', 'PENDING')), name='push_due'),
         ),
         migrations.AddIndex(
             model_name='push',

@@ -60,7 +60,7 @@ class Push(models.Model):
             ),
         ]
         indexes = [
-            models.Index("not_before", condition=Q(state="PENDING"), name="push_due"),
+            models.Index("platform", "not_before", condition=Q(state="PENDING"), name="push_due"),
             models.Index("platform", "sequence", condition=Q(state__in=["PENDING", "IN_FLIGHT"]), name="push_open"),
         ]
 

@@ -55,7 +55,9 @@ def leave(platform: RoamingPlatform) -> None:
 def note_answer(platform: RoamingPlatform) -> bool:
     """The platform answered. True when it was not to be called until now."""
     known = Circuit.objects.filter(platform=platform).exclude(failures=0, probe_at=None)
-    was_open = known.filter(probe_at__isnull=False).exists()
+    found = known.values_list("probe_at").first()
+    if found is None:
+        return False
     known.update(
         failures=0,
         probes=0,
@@ -65,7 +67,7 @@ def note_answer(platform: RoamingPlatform) -> bool:
         last_error="",
         last_http_status=None,
     )
-    return was_open
+    return found[0] is not None
 
 
 def note_failure(platform: RoamingPlatform, error: PeerError) -> None:

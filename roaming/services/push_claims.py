@@ -15,7 +15,7 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from roaming.choices import Module, PlatformState, PushState
-from roaming.models import Circuit, Pull, Push, RoamingPlatform
+from roaming.models import Pull, Push, RoamingPlatform
 from roaming.services import circuit
 from roaming.services.push_queue import wake
 
@@ -48,14 +48,15 @@ def claim_next(platform_id: int) -> Push | None:
             room = share() - on_their_way(platform_id)
             if room < 1 or platform.state != PlatformState.REGISTERED:
                 return None
-            free = _first_of(due, getattr(platform, "circuit", None), now)
+            probe_at = platform.circuit.probe_at if hasattr(platform, "circuit") else None
+            free = _first_of(due, probe_at, now)
             if not free:
                 return None
             push = free[0]
             push.platform = platform
             push.state, push.claimed_at, push.claimed_by = PushState.IN_FLIGHT, now, worker_name()
             push.save(update_fields=["state", "claimed_at", "claimed_by"])
-            if push.module not in URGENT and not circuit.enter(platform_id, now):
+            if probe_at is not None and push.module not in URGENT and not circuit.enter(platform_id, now):
                 raise _NotNow
             if len(free) > 1 and room > 1:
                 wake(platform_id)
@@ -64,19 +65,19 @@ def claim_next(platform_id: int) -> Push | None:
     return push
 
 
-def _first_of(due: QuerySet[Push], circuit_of_all: Circuit | None, now: datetime) -> list[Push]:
-    """The first two that may go, the urgent and then the oldest, locked.
+def _first_of(due: QuerySet[Push], probe_at: datetime | None, now: datetime) -> list[Push]:
+    """The first two that may go, the urgent and then the oldest, locked. `probe_at`: of a platform that is away.
 
     Not what somebody queues anew at this moment, who holds it and maybe what it must wait for: their commit wakes.
     """
     urgent_first = Case(When(module__in=URGENT, then=Value(0)), default=Value(1))
+    if probe_at is not None and probe_at > now:
+        due = due.filter(module__in=URGENT)
     may_go = _free_of(due, now)
-    if circuit_of_all is not None and circuit_of_all.probe_at is not None:
+    if probe_at is not None:
         # While the platform is away, also what is not due or was given up goes first: the first to arrive after an
         # outage must not be a CDR whose session was never heard of.
         may_go = may_go.filter(~Exists(_earlier().filter(_UNTOLD)))
-        if circuit_of_all.probe_at > now:
-            may_go = may_go.filter(module__in=URGENT)
     may_go = may_go.select_for_update(skip_locked=True).order_by(urgent_first, "queued_at", "pk")
     oldest = due.order_by(urgent_first, "queued_at", "pk").values("pk")[:LOOKED_AT]
     # Each that ends asks for the next: what each of them waits for must not be looked up for thousands, unless all of

@@ -65,16 +65,19 @@ def platform_answered(platform: RoamingPlatform) -> None:
         waiting = Push.objects.filter(platform=platform, state=PushState.PENDING, needs_operator=False)
         waiting.filter(attempts__gt=0, not_before__gt=timezone.now()).update(not_before=timezone.now())
         wake(platform.pk)
-    with transaction.atomic():
-        _catch_up(platform)
+    _catch_up(platform)
 
 
 def _catch_up(platform: RoamingPlatform) -> None:
     dropped = list(
         Push.objects.filter(platform=platform, state=PushState.DROPPED, body__isnull=True).order_by("queued_at", "pk")
     )
-    if not dropped:
-        return
+    if dropped:
+        with transaction.atomic():
+            _say_again(platform, dropped)
+
+
+def _say_again(platform: RoamingPlatform, dropped: list[Push]) -> None:
     tariffs = Document.objects.filter(platform=platform, module=Module.TARIFFS, is_deleted=False)
     offered = {document.path for document in tariffs.only("country_code", "party_id", "object_id")}
     # What others refer to comes first, a tariff that is offered no more last: the locations that named it go before.

@@ -1,5 +1,6 @@
 """The queue of what platforms must be told: coalesced, claimed once, retried, given up, said again."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -380,3 +381,18 @@ def test_a_probe_that_a_clock_put_off_for_hours_is_due(platform: RoamingPlatform
     Circuit.objects.create(platform=platform, failures=5, opened_at=timezone.now(), probe_at=in_hours)
     push.sweep()
     assert Circuit.objects.get().probe_at <= timezone.now()
+
+
+@responses.activate
+def test_a_delivery_costs_as_many_queries_however_many_wait(
+    platform: RoamingPlatform, django_assert_num_queries: Any
+) -> None:
+    responses.put(re.compile(".*/sessions/.*"), json=OK)
+    for number in range(30):
+        document(platform, Module.SESSIONS, f"S{number}")
+        push.enqueue_state(platform, Module.SESSIONS, f"AT/PLG/S{number}", sequence=f"session S{number}")
+    with django_assert_num_queries(20):
+        assert push.deliver_next(platform.pk)
+    Push.objects.filter(state=PushState.PENDING).delete()
+    with django_assert_num_queries(1):
+        assert not push.deliver_next(platform.pk)
