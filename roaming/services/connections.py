@@ -11,7 +11,7 @@ from infrastructure.wakeups import wake_task
 from roaming.choices import InterfaceRole, PlatformState
 from roaming.models import PlatformEndpoint, PlatformRole, RoamingPlatform
 from roaming.ocpi.errors import InvalidParameters, OcpiError
-from roaming.services.peers import Offer
+from roaming.services.peers import Offer, why_not_callable
 from roaming.services.tokens import ANNOUNCED, GRACE, hash_token
 
 ROLE_LENGTH = 10
@@ -119,7 +119,8 @@ def _connection(
         "party_warning": party_mismatch(platform, credentials),
         "ocpi_version": offer.version,
         "encode_token": offer.encode_token,
-        "url": credentials["url"],
+        # Where the partner answers with an address that cannot be called, the one that was just read stays.
+        "url": platform.url if why_not_callable(credentials["url"]) else credentials["url"],
         "client_token_encrypted": encrypt(credentials["token"]),
         "server_token_hash": hash_token(server_token),
         "next_server_token_hash": "",

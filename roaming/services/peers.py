@@ -21,6 +21,8 @@ from roaming.ocpi.versions import Endpoints, fetch_endpoints
 from roaming.services import messages
 
 OCPI_VERSION = "2.2.1"
+# For versions and for their details each: a partner that registers waits for our answer meanwhile.
+READ_SECONDS = 10.0
 _ENDPOINTS_OF_ALL = ((Module.CREDENTIALS, InterfaceRole.SENDER),)
 # A PTP without payments cannot tell us of its terminals; whatever else is missing there it can pull from us.
 REQUIRED_ENDPOINTS: Mapping[str, tuple[tuple[Module, InterfaceRole], ...]] = {
@@ -103,14 +105,21 @@ def client_with(
     )
 
 
-def check_response_url(url: str) -> None:
-    """InvalidParameters where no result could ever be sent to. Its host's name is looked up only then."""
+def why_not_callable(url: str) -> str:
+    """The rule of this installation that an address breaks whatever the DNS says of its host; "" for none."""
     try:
         check_form(
             url, allow_private=settings.PEERS_ALLOW_PRIVATE_ADDRESSES, require_https=settings.PEERS_REQUIRE_HTTPS
         )
     except PeerForbiddenAddress as error:
-        raise InvalidParameters(f"response_url: {error.rule}") from None
+        return error.rule
+    return ""
+
+
+def check_response_url(url: str) -> None:
+    """InvalidParameters where no result could ever be sent to."""
+    if rule := why_not_callable(url):
+        raise InvalidParameters(f"response_url: {rule}")
 
 
 def stored_token(encrypted: str) -> str:
@@ -160,7 +169,7 @@ def read_offer(versions_url: str, token: str, *, encode_token: bool, platform: R
 
 
 def _read_offer(versions_url: str, token: str, encode_token: bool, platform: RoamingPlatform | None) -> Offer:
-    with client_with(token, encode_token=encode_token, platform=platform) as client:
+    with client_with(token, encode_token=encode_token, platform=platform, max_seconds=READ_SECONDS) as client:
         version, endpoints = fetch_endpoints(client, versions_url, (OCPI_VERSION,))
     return Offer(version, endpoints, encode_token)
 

@@ -10,7 +10,7 @@ from infrastructure.models import OutboxEvent
 from infrastructure.secrets import decrypt
 from roaming.choices import PlatformState, PlatformType
 from roaming.models import RoamingPlatform
-from roaming.services import tokens
+from roaming.services import peers, tokens
 from tests.roaming.client import client_with
 from tests.roaming.factories import (
     PlatformFactory,
@@ -172,6 +172,26 @@ def test_a_terminal_provider_must_offer_payments_an_emsp_need_not(waiting, peer)
     RoamingPlatform.objects.filter(pk=platform.pk).update(type=PlatformType.EMSP)
     response = client_with(token_a).call("POST", PATH, peer.credentials(PEER_TOKEN))
     assert response.json()["status_code"] == 1000
+
+
+def test_a_peer_that_is_slow_is_not_waited_for_longer_than_it_waits_for_us(waiting, peer, monkeypatch):
+    platform, token_a = waiting
+    before = state_of(platform)
+    monkeypatch.setattr(peers, "READ_SECONDS", 0.2)
+    is_answered = threading.Event()
+
+    def hesitate(request: Any) -> tuple[int, Any]:
+        is_answered.wait(30)
+        return 500, b""
+
+    peer.answers["GET", "/versions"] = hesitate
+    try:
+        response = client_with(token_a).call("POST", PATH, peer.credentials(PEER_TOKEN))
+    finally:
+        is_answered.set()
+    assert (response.status_code, response.json()["status_code"]) == (200, 3001)
+    assert "not complete after 0.2 seconds" in response.json()["status_message"]
+    assert state_of(platform) == before
 
 
 def test_an_internal_address_of_the_peer_is_not_called(waiting, peer, settings):

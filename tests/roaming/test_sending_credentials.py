@@ -68,6 +68,13 @@ def test_registration_exchanges_the_credentials(ready, peer):
     assert not {"ocpi-to-party-id", "ocpi-from-party-id"} & set(peer.requests[-1].headers)
 
 
+@pytest.mark.parametrize("url", ["junk", "/versions", "ftp://ptp.example/versions"])
+def test_an_address_in_the_answer_that_cannot_be_called_leaves_the_one_that_works(ready, peer, url):
+    peer.answers["POST", "/2.2.1/credentials"] = (200, envelope(peer.credentials() | {"url": url}))
+    assert credentials.register(ready).is_ok
+    assert ready.url == peer.versions_url
+
+
 def test_token_a_of_the_partner_is_forgotten_after_use(ready):
     credentials.register(ready)
     assert ready.registration_token_encrypted == ""
