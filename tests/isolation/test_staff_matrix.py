@@ -16,6 +16,7 @@ from django.utils import timezone
 from config.desk.search import search
 from config.roles import ROLES
 from infrastructure import acts
+from infrastructure.admin_base import SECRET_FIELDS
 from infrastructure.models import Charger, Operator, OperatorMembership, OutboxEvent
 from infrastructure.services import audit
 from tests.infrastructure.factories import make_staff
@@ -130,6 +131,16 @@ def test_nothing_of_b_is_offered_as_a_choice_while_typing(rows: Rows, ada: Any, 
         source = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field}
         answer = client.get(reverse("admin:autocomplete"), source | {"term": ""})
         assert answer.status_code in (200, 403) and has_nothing_of_b(answer), field
+
+
+def test_no_filter_tells_how_a_hash_or_an_encrypted_token_begins(rows: Rows, ada: Any, client: Any) -> None:
+    fields = [
+        (model, field.name) for model in OWNED for field in model._meta.fields if field.name.endswith(SECRET_FIELDS)
+    ]
+    assert len(fields) > 5
+    for model, name in fields:
+        for lookup in (name, f"{name}__startswith", f"{name}__isnull"):
+            assert client.get(reverse(f"{name_of(model)}_changelist"), {lookup: ""}).status_code == 400, lookup
 
 
 def test_no_page_that_spans_the_apps_shows_anything_of_b(rows: Rows, ada: Any, client: Any) -> None:
