@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
@@ -11,6 +12,19 @@ from django.utils.cache import patch_vary_headers
 from infrastructure.acts import begin, end
 from infrastructure.guesses import network_of
 from infrastructure.models import Site
+
+
+class KeepableAddressMiddleware:
+    """No text of PostgreSQL holds NUL: to look for one would fail. Partners and programs get answers of their own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_page = not request.path_info.startswith(("/ocpi/", "/api/"))
+        if is_page and ("\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", "")):
+            raise BadRequest("An address must not contain NUL.")
+        return self._get_response(request)
 
 
 class SiteZoneMiddleware:

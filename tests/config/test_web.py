@@ -19,6 +19,11 @@ def test_health_needs_no_database(client: Client) -> None:
     assert client.post("/healthz").status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/invoices/terminals/x%00", "/admin/login/?next=%00", "/admin/roaming/push/a%00/"])
+def test_an_address_with_nul_is_refused_before_a_database_is_asked_for_it(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 400
+
+
 def test_root_leads_to_the_admin(client: Client) -> None:
     assert client.get("/").headers["Location"] == "/admin/"
 
