@@ -1,20 +1,23 @@
 """What all views of the operator API share. Nothing of it is a default of DRF: OCPI's views have their own ways."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.pagination import BasePagination, CursorPagination, PageNumberPagination
 from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer, as_serializer_error
+from rest_framework.settings import api_settings
 from rest_framework.viewsets import GenericViewSet
 
 from chargers.api.parsers import StrictJSONParser
@@ -26,6 +29,9 @@ from infrastructure.models import Charger
 from infrastructure.services import masterdata
 
 M = TypeVar("M", bound=Model)
+
+WHOLE = api_settings.NON_FIELD_ERRORS_KEY
+PAGING = ("page", "page_size", "cursor")
 
 
 class Conflict(APIException):
@@ -66,6 +72,7 @@ class ApiViewSet(GenericViewSet[Any]):
     pagination_class: type[BasePagination] | None = Pages
     metadata_class = None
 
+    filterset_class: type[FilterSet]
     read_scope: ClassVar[ApiScope]
     write_scope: ClassVar[ApiScope | None] = None
     scopes: ClassVar[Mapping[str, ApiScope]] = {}
@@ -91,6 +98,20 @@ class ApiViewSet(GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         return self.scoped(super().get_queryset())
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Refuses filters that there are none of: what is misspelled would give everything."""
+        if self.action == "list":
+            known = {*self.filterset_class.get_filters(), *PAGING}
+            if unknown := set(self.request.query_params) - known:
+                text = f"There is no such filter. Filters: {', '.join(sorted(known))}."
+                raise ValidationError({name[:200]: [text] for name in sorted(unknown)})
+        return super().filter_queryset(queryset)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, ValidationError) and isinstance(exc.detail, dict):
+            exc.detail = dict(_by_path(exc.detail))
+        return super().handle_exception(exc)
+
     def charger(self, identity: str) -> Charger:
         """One of the token's chargers. Raises Http404."""
         return get_object_or_404(
@@ -98,11 +119,33 @@ class ApiViewSet(GenericViewSet[Any]):
         )
 
 
+def _by_path(detail: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    """Errors of fields within fields as `a.0.b`; of `a` as a whole, as `a`."""
+    if isinstance(detail, list) and any(isinstance(one, dict) for one in detail):
+        detail = dict(enumerate(detail))
+    if not isinstance(detail, dict):
+        yield ".".join(path) or WHOLE, detail
+        return
+    for name, inner in detail.items():
+        yield from _by_path(inner, *path, *([] if name in (WHOLE, NON_FIELD_ERRORS) else [str(name)]))
+
+
 def call_deadline() -> datetime:
     return timezone.now() + settings.COMMAND_TIMEOUT
 
 
-class ServiceSerializer(ModelSerializer[M]):
+class KnownFields:
+    """Refuses other fields: what is misspelled would pass for left out."""
+
+    fields: Any
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := set(data) - set(self.fields)):
+            raise ValidationError({name[:200]: ["There is no such field."] for name in sorted(unknown)})
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class ServiceSerializer(KnownFields, ModelSerializer[M]):
     """Writes through `masterdata`, after the model's own checks; refusals become errors of the fields."""
 
     def create(self, validated_data: dict[str, Any]) -> M:

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django_filters import BooleanFilter
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 
@@ -38,6 +40,21 @@ class InstantFilter(filters.IsoDateTimeFilter):
     field_class = InstantField
 
 
+class TruthField(forms.Field):
+    """Django's own takes any other word for no word, which here would be everything."""
+
+    def to_python(self, value: Any) -> bool | None:
+        truth = {"true": True, "1": True, "false": False, "0": False, "": None}
+        try:
+            return truth[str(value or "").lower()]
+        except KeyError:
+            raise ValidationError("Use true or false.") from None
+
+
+class TruthFilter(BooleanFilter):
+    field_class = TruthField
+
+
 class AreaFilter(filters.FilterSet):
     operator = filters.NumberFilter(min_value=0, max_value=2**62)
     name = filters.CharFilter(lookup_expr="icontains")
@@ -50,7 +67,7 @@ class AreaFilter(filters.FilterSet):
 class ChargePointFilter(filters.FilterSet):
     identity = filters.CharFilter(lookup_expr="icontains", help_text="Part of the identity.")
     area = filters.NumberFilter(field_name="location", min_value=0, max_value=2**62)
-    online = filters.BooleanFilter(method="by_online")
+    online = TruthFilter(method="by_online")
 
     class Meta:
         model = Charger
@@ -77,7 +94,7 @@ class TransactionFilter(filters.FilterSet):
     evse = filters.NumberFilter(field_name="connector__evse__number", min_value=0, max_value=2**31 - 1)
     id_tag = filters.CharFilter(lookup_expr="iexact")
     transaction_id = filters.CharFilter(help_text="The OCPP transaction id.")
-    open = filters.BooleanFilter(method="by_open", help_text="True: running; false: ended.")
+    open = TruthFilter(method="by_open", help_text="True: running; false: ended.")
     started_after = InstantFilter(field_name="started_at", lookup_expr="gte")
     started_before = InstantFilter(field_name="started_at", lookup_expr="lt")
     ended_after = InstantFilter(field_name="ended_at", lookup_expr="gte")
@@ -104,7 +121,7 @@ class ReservationFilter(filters.FilterSet):
 class IdTokenFilter(filters.FilterSet):
     id_tag = filters.CharFilter(lookup_expr="iexact")
     parent_id_tag = filters.CharFilter(lookup_expr="iexact")
-    is_blocked = filters.BooleanFilter()
+    is_blocked = TruthFilter()
     expires_after = InstantFilter(field_name="expires_at", lookup_expr="gte")
     expires_before = InstantFilter(field_name="expires_at", lookup_expr="lt")
 

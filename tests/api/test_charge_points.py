@@ -5,6 +5,7 @@ from rest_framework.reverse import reverse
 
 from chargers.models import ChargerConnection, OutgoingCall
 from chargers.ocpp.auth import admit
+from chargers.services import lifecycle
 from chargers.services.ocpp_requests import ACTIONS
 from infrastructure.models import EVSE, Charger, Connector
 from tests.chargers.charger_socket import basic
@@ -39,6 +40,11 @@ def test_the_list_has_state_and_outlets(caller, charger, connector):
 def test_the_list_can_be_filtered(caller, charger, query, count):
     ChargerFactory(location=charger.location)
     assert caller.send("get", f"charge-points?{query}").json()["count"] == count
+
+
+@pytest.mark.parametrize("query", ["online=perhaps", "onlien=true", "page_size=1&idenitty=x"])
+def test_a_wrong_filter_is_told_as_it_would_give_everything(caller, charger, query):
+    assert caller.send("get", f"charge-points?{query}").status_code == 400
 
 
 def test_a_list_comes_in_pages(caller, charger):
@@ -79,6 +85,9 @@ def test_a_charge_point_is_created_with_its_outlets(caller, charger):
         ({"evses": [{"number": 1}, {"number": 1}]}, None),
         ({"evses": [{"evse_id": "wrong"}]}, None),
         ({"evses": "x"}, "evses"),
+        ({"evses": [{}, {"evse_id": "wrong"}]}, "evses.1.evse_id"),
+        ({"evses": [{"connectors": [{"standart": "CHADEMO"}]}]}, "evses.0.connectors.0.standart"),
+        ({"nmae": "x"}, "nmae"),
     ],
 )
 def test_a_wrong_charge_point_is_refused_whole(caller, charger, change, field):
@@ -123,6 +132,14 @@ def admit_of(charger, password):
         return admit(charger.identity, basic(charger.identity, password))
     except Refused:
         return None
+
+
+def test_a_misspelled_password_changes_nothing(caller, charger):
+    lifecycle.set_password(charger, "a very secret one")
+    before = ChargerConnection.objects.get().password_hash
+    answer = caller.send("post", f"charge-points/{charger.identity}/credentials", {"pasword": "another secret one"})
+    assert (answer.status_code, list(answer.json())) == (400, ["pasword"])
+    assert ChargerConnection.objects.get().password_hash == before
 
 
 @pytest.mark.parametrize(

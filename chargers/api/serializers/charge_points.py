@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from chargers.api.base import KnownFields
 from chargers.api.fields import ScopedRelatedField
 from chargers.models import ChargerConnection
 from chargers.services.charge_points import create_charge_point, ocpp_address
@@ -19,7 +20,7 @@ class AreaSerializer(serializers.ModelSerializer[Location]):
         read_only_fields = fields
 
 
-class ConnectorSerializer(serializers.ModelSerializer[Connector]):
+class ConnectorSerializer(KnownFields, serializers.ModelSerializer[Connector]):
     class Meta:
         model = Connector
         fields = [
@@ -36,7 +37,7 @@ class ConnectorSerializer(serializers.ModelSerializer[Connector]):
         validators: list[Any] = []
 
 
-class EVSESerializer(serializers.ModelSerializer[EVSE]):
+class EVSESerializer(KnownFields, serializers.ModelSerializer[EVSE]):
     connectors = ConnectorSerializer(many=True, required=False)
 
     class Meta:
@@ -73,7 +74,7 @@ class ConnectionSerializer(serializers.ModelSerializer[ChargerConnection]):
         return bool(connection.password_hash)
 
 
-class ChargePointSerializer(serializers.ModelSerializer[Charger]):
+class ChargePointSerializer(KnownFields, serializers.ModelSerializer[Charger]):
     """`area` is the id of one of the token's areas: see `/areas`."""
 
     area = ScopedRelatedField(source="location", queryset=Location.objects.all())
@@ -96,7 +97,7 @@ class ChargePointSerializer(serializers.ModelSerializer[Charger]):
             raise serializers.ValidationError(serializers.as_serializer_error(error)) from error
 
 
-class CredentialsRequest(serializers.Serializer[Any]):
+class CredentialsRequest(KnownFields, serializers.Serializer[Any]):
     password = serializers.CharField(
         required=False,
         min_length=16,

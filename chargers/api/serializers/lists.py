@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from chargers.api.base import ServiceSerializer
+from chargers.api.base import KnownFields, ServiceSerializer
 from chargers.api.fields import OperatorField
 from chargers.choices import LISTED_STATUSES, AuthorizationStatus, IdTokenType, OcppVersion
 from chargers.models import ChargerMessage, ChargingProfileTemplate, IdToken, LocalList
@@ -46,7 +46,7 @@ class IdTokenSerializer(ServiceSerializer[IdToken]):
         return token.status_at(self.context["now"]).value
 
 
-class LocalListEntry(serializers.Serializer[Any]):
+class LocalListEntry(KnownFields, serializers.Serializer[Any]):
     id_tag = serializers.CharField(max_length=36, validators=[id_tag_validator])
     type = serializers.ChoiceField(
         choices=[one.value for one in IdTokenType], default=IdTokenType.ISO14443.value, help_text="For OCPP 2.0.1."
@@ -58,7 +58,7 @@ class LocalListEntry(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True, default=None)
 
 
-class LocalListRequest(serializers.Serializer[Any]):
+class LocalListRequest(KnownFields, serializers.Serializer[Any]):
     entries = LocalListEntry(
         many=True, required=False, help_text="The whole list. Left out: all id tokens of the charger's operator."
     )
@@ -126,7 +126,7 @@ class ChargingProfileSerializer(ServiceSerializer[ChargingProfileTemplate]):
         return shown | {"profile": shown["profile"] | {name: instance.wire_id}}
 
 
-class SetProfileRequest(serializers.Serializer[Any]):
+class SetProfileRequest(KnownFields, serializers.Serializer[Any]):
     charge_point = serializers.CharField(max_length=48, help_text="Its identity.")
     evse = serializers.IntegerField(default=0, min_value=0, max_value=2**31 - 1, help_text="0: the whole charger.")
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from chargers.api.base import KnownFields
 from chargers.api.fields import CostSerializer
 from chargers.api.serializers.lists import CallCreatedSerializer
 from chargers.choices import ConnectorType, IdTokenType, SessionStatus, StopReason
@@ -94,13 +95,13 @@ def _rounded(amount: Decimal | None, currency: str) -> str | None:
     return None if amount is None else str(money(amount, currency))
 
 
-class CloseRequest(serializers.Serializer[Any]):
+class CloseRequest(KnownFields, serializers.Serializer[Any]):
     force = serializers.BooleanField(
         default=False, help_text="Close it although its charger is online and reports that it charges."
     )
 
 
-class ReservationRequest(serializers.Serializer[Any]):
+class ReservationRequest(KnownFields, serializers.Serializer[Any]):
     """For a card of the operator's own: whoever shows it charges without a partner and without a bill."""
 
     charge_point = serializers.CharField(max_length=48, help_text="Its identity.")
