@@ -17,7 +17,7 @@ class RoamingConfig(AppConfig):
         from roaming.choices import InterfaceRole, Module, PlatformType
         from roaming.models import Message, RoamingPlatform, RoamingProfile
         from roaming.sentences import SENTENCES
-        from roaming.services import assignments, driver_tokens, place_checks, prefixes, profile_results, senders
+        from roaming.services import assignments, driver_tokens, hub, place_checks, prefixes, profile_results, senders
         from roaming.services.registry import Endpoint, registry
         from tariffs.models import RoamingTariff, SessionSettings
         from tariffs.services import validation
@@ -37,6 +37,8 @@ class RoamingConfig(AppConfig):
         registry.senders |= dict.fromkeys(documents, senders.DOCUMENTS)
         registry.senders[Module.COMMANDS] = senders.COMMAND_RESULTS
         registry.senders[Module.CHARGINGPROFILES] = profile_results.PROFILES
+        # Whose tokens a hub may list is known from its parties.
+        registry.add_pull_source(hub.CLIENTS)
         registry.add_pull_source(driver_tokens.TOKENS)
         masterdata.on_check(RoamingPlatform, prefixes.check_prefix)
         masterdata.on_change(RoamingPlatform, assignments.platform_changed)

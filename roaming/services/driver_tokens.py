@@ -126,7 +126,7 @@ def _overwrite(platform: RoamingPlatform, key: Key, body: Json) -> bool:
 
 
 def _write(token: Token, body: Json) -> None:
-    if parse_datetime(body["last_updated"]) >= token.last_updated:
+    if _told_at(body) >= token.last_updated:
         _fill(token, body)
     token.received_at = timezone.now()
     token.save(update_fields=["whitelist", "is_valid", "body", "last_updated", "received_at"])
@@ -134,7 +134,12 @@ def _write(token: Token, body: Json) -> None:
 
 def _fill(token: Token, body: Json) -> None:
     token.whitelist, token.is_valid, token.body = body["whitelist"], body["valid"], body
-    token.last_updated = parse_datetime(body["last_updated"])
+    token.last_updated = _told_at(body)
+
+
+def _told_at(body: Json) -> datetime:
+    """A clock that is ahead must not make the next word on a token, that it is lost, count as older."""
+    return min(parse_datetime(body["last_updated"]), timezone.now())
 
 
 # Pulling: `roaming.services.pulls` fetches the pages, passes over bad items and reports them.

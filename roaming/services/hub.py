@@ -1,16 +1,19 @@
 """Parties behind a hub, and whether they can be reached (OCPI 2.2.1 mod_hub_client_info, the CPO as receiver)."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from roaming.choices import ConnectionStatus, Module, PlatformType
+from roaming.choices import ConnectionStatus, InterfaceRole, Module, PlatformType
 from roaming.models import ClientInfo, Document, RoamingPlatform
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.types import ci_equal, parse_datetime
 from roaming.services import push
+from roaming.services.peers import endpoint
+from roaming.services.registry import PullSource
 
 Json = dict[str, Any]
 
@@ -39,7 +42,7 @@ def receive_client(platform: RoamingPlatform, country_code: str, party_id: str, 
         client = _stored(platform, country_code, party_id).first()
         if client is None:
             client = ClientInfo(platform=platform, country_code=body["country_code"], party_id=body["party_id"])
-        elif parse_datetime(body["last_updated"]) < client.last_updated:
+        elif _told_at(body) < client.last_updated:
             return False
         created, before = client.pk is None, client.status
         _write(client, body)
@@ -54,8 +57,13 @@ def _stored(platform: RoamingPlatform, country_code: str, party_id: str) -> Quer
 
 def _write(client: ClientInfo, body: Json) -> None:
     client.role, client.status, client.body = body["role"][:ROLE_LENGTH], body["status"], body
-    client.last_updated, client.received_at = parse_datetime(body["last_updated"]), timezone.now()
+    client.last_updated, client.received_at = _told_at(body), timezone.now()
     client.save()
+
+
+def _told_at(body: Json) -> datetime:
+    """A hub's clock that is ahead must not make its next word count as older."""
+    return min(parse_datetime(body["last_updated"]), timezone.now())
 
 
 def is_reachable(platform: RoamingPlatform, country_code: str, party_id: str) -> bool:
@@ -117,3 +125,19 @@ def _catch_up(client: ClientInfo) -> None:
             push.enqueue(client.platform, document.module, document.path, sequence=sequence)
         else:
             push.enqueue_state(client.platform, document.module, document.path, sequence=sequence)
+
+
+# Pulling: `roaming.services.pulls` fetches the pages, passes over bad items and reports them.
+
+
+def _receive_listed(platform: RoamingPlatform, body: Json) -> None:
+    receive_client(platform, body["country_code"], body["party_id"], body)
+
+
+def _clients_url(platform: RoamingPlatform) -> str | None:
+    return endpoint(platform, Module.HUBCLIENTINFO, InterfaceRole.SENDER)
+
+
+CLIENTS = PullSource(
+    Module.HUBCLIENTINFO, "ClientInfo", frozenset({PlatformType.HUB}), _clients_url, _receive_listed, has_routing=False
+)

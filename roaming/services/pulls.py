@@ -163,7 +163,7 @@ def _fetch(pull: Pull, outcome: Outcome) -> None:
     params = {"date_from": format_datetime(pull.high_water - OVERLAP)} if pull.high_water else None
     pages_of = (outcome.following, None) if outcome.following else (url, params)
     until = time.monotonic() + RUN_SECONDS
-    with client_for(platform) as client:
+    with client_for(platform, routing=source.has_routing) as client:
         for page in client.get_pages(*pages_of):
             if outcome.pages >= MAX_PAGES:
                 raise PeerGarbage("The pages of the peer's list never end.")

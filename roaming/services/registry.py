@@ -51,7 +51,8 @@ class Sender:
 @dataclass(frozen=True, slots=True)
 class PullSource:
     """A list that platforms of these types own. `url` is None where a platform does not offer it; `receive` takes
-    one validated object and raises OcpiError; `after_full` follows a complete fetch (its beginning is given)."""
+    one validated object and raises OcpiError; `after_full` follows a complete fetch (its beginning is given).
+    `has_routing` is False for modules without OCPI-to/from headers."""
 
     name: str
     type_name: str
@@ -59,6 +60,7 @@ class PullSource:
     url: Callable[[RoamingPlatform], str | None]
     receive: Callable[[RoamingPlatform, dict[str, Any]], object]
     after_full: Callable[[RoamingPlatform, datetime], object] | None = None
+    has_routing: bool = True
 
 
 @dataclass(slots=True)

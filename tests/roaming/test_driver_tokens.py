@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from chargers.models import Token
 from roaming.choices import PlatformType
 from roaming.models import ClientInfo, Pull
+from roaming.ocpi.types import format_datetime
 from roaming.services import driver_tokens, pulls
 from roaming.services.driver_tokens import Key
 from tests.roaming.client import client_with
@@ -133,6 +135,15 @@ def test_an_older_token_does_not_overwrite_a_newer_one(ocpi):
     changes = {"whitelist": "ALWAYS", "last_updated": "2026-01-01T23:59:59Z"}
     assert codes(ocpi.call("PATCH", PATH, changes)) == (200, 1000)
     assert get(ocpi)["whitelist"] == Token.objects.get().whitelist == "NEVER"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_clock_that_is_ahead_does_not_keep_a_lost_card_valid(ocpi, method):
+    put(ocpi, last_updated="9999-12-31T23:59:59Z")
+    lost = make_token(valid=False, last_updated=format_datetime(timezone.now() + timedelta(seconds=1)))
+    body = lost if method == "PUT" else {name: lost[name] for name in ("valid", "last_updated")}
+    assert codes(ocpi.call(method, PATH, body)) == (200, 1000)
+    assert not Token.objects.get().is_valid
 
 
 def test_a_patch_changes_what_it_names(ocpi):

@@ -1,22 +1,26 @@
 """What a hub tells of its parties, and that nothing goes to one that is not connected."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from chargers.models import CDR, ChargingSession
 from config.demo import data
 from infrastructure import outbox
-from roaming.choices import PlatformType, PushState
-from roaming.models import ClientInfo, Document, Push
-from roaming.services import hub, push, rendering
+from roaming.choices import InterfaceRole, PlatformType, PushState
+from roaming.models import ClientInfo, Document, PlatformEndpoint, Pull, Push
+from roaming.ocpi.types import format_datetime
+from roaming.services import hub, pulls, push, rendering
 from roaming.services.session_documents import freeze_cdr
 from tests.chargers.factories import end, make_active, minutes
 from tests.roaming.client import client_with
 from tests.roaming.emsp import make_emsp, running_emsp, show_demo
+from tests.roaming.peer import envelope
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +67,37 @@ def test_older_news_are_no_news(ocpi):
     ocpi.call("PUT", PATH, info("OFFLINE", last_updated="2026-01-02T00:00:00Z"))
     assert codes(ocpi.call("PUT", PATH, info("CONNECTED"))) == (200, 1000)
     assert ClientInfo.objects.get().status == "OFFLINE"
+
+
+def test_a_hubs_clock_that_is_ahead_does_not_hide_its_next_word(ocpi):
+    ocpi.call("PUT", PATH, info("SUSPENDED", last_updated="9999-12-31T23:59:59Z"))
+    now = format_datetime(timezone.now() + timedelta(seconds=1))
+    assert codes(ocpi.call("PUT", PATH, info("CONNECTED", last_updated=now))) == (200, 1000)
+    assert ClientInfo.objects.get().status == "CONNECTED"
+
+
+def test_the_hubs_list_is_fetched_without_routing_headers(platform, peer):
+    peer.accepted = {"client-token"}
+    url = f"{peer.url}/hubclientinfo"
+    PlatformEndpoint.objects.create(platform=platform, identifier="hubclientinfo", role=InterfaceRole.SENDER, url=url)
+    hub.receive_client(platform, "DE", "EMP", info("CONNECTED"))
+    bad, away = info(party_id="BAD", status="AWAY"), info("OFFLINE", last_updated="2026-01-02T00:00:00Z")
+    peer.answers["GET", "/hubclientinfo"] = (200, envelope([bad, away, info("PLANNED", party_id="NEW")]))
+    pulls.start_pulls(platform.pk)
+    row = Pull.objects.get(platform=platform, source="hubclientinfo")
+    pulls.run(row.pk)
+    row.refresh_from_db()
+    assert (row.last_received, row.last_error, len(row.last_problems)) == (2, "", 1)
+    assert dict(ClientInfo.objects.values_list("party_id", "status")) == {"EMP": "OFFLINE", "NEW": "PLANNED"}
+    assert not hub.is_reachable(platform, "DE", "EMP")
+    [request] = peer.calls("GET", "/hubclientinfo")
+    assert not [name for name in request.headers if name.startswith("ocpi-")]
+
+
+def test_only_hubs_are_asked_for_their_parties():
+    emsp = make_emsp()
+    pulls.start_pulls(emsp.pk)
+    assert not Pull.objects.filter(source="hubclientinfo").exists()
 
 
 def test_it_is_a_configuration_module_without_routing_headers(ocpi):
