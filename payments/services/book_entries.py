@@ -14,6 +14,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     Case,
     DecimalField,
     Exists,
@@ -141,17 +142,19 @@ def with_facts(rows: QuerySet[CDR]) -> QuerySet[Any]:
     the session), `taken` (captured by its newest advice)."""
     advices = FinancialAdviceConfirmation.objects.filter(session=OuterRef("session_id"))
     earlier = CDR.objects.filter(session=OuterRef("session_id"), pk__lt=OuterRef("pk"))
+    # Only where something was taken back has a session more than one CDR; those few are looked up once, not per entry.
+    is_corrected = Q(session__in=CDR.objects.filter(is_credit=True).values("session"))
     zero = Value(0, BigIntegerField())
     is_payable = _paid_at_terminal() & (Q(invoice__isnull=False) | Exists(advices))
     return rows.annotate(
-        is_first=~Exists(earlier),
+        is_first=Case(When(is_corrected, then=~Exists(earlier)), default=True, output_field=BooleanField()),
         is_payable=Case(When(is_payable, then=True), default=False),
         is_ours=Case(When(_paid_at_terminal() & Q(invoice__isnull=False), then=True), default=False),
         gross=units("total_cost_incl_vat"),
         billed=rounded(units("total_cost_incl_vat"), "currency"),
         retail=_drivers_price(),
         invoiced=Coalesce(units("invoice__total_gross"), zero),
-        due=Coalesce(Subquery(_due(), BigIntegerField()), zero),
+        due=Case(When(is_corrected, then=Subquery(_due(), BigIntegerField())), default=_drivers_price()),
         taken=Coalesce(Subquery(_taken(advices), BigIntegerField()), zero),
     )
 

@@ -49,6 +49,15 @@ def test_another_platforms_session_is_not_touched(platform: Any, operator: Any, 
     assert invoice.advice is None
 
 
+def test_another_platforms_early_advice_is_not_taken(platform: Any, operator: Any, evse: Any) -> None:
+    """It waits for a session of its own sender, though one of another with the same reference is billed meanwhile."""
+    early = received(factories.make_platform(operator, party=("AT", "XYZ")))
+    billed = open_invoice(factories.make_cdr(factories.make_session(platform, evse)).pk)
+    early.refresh_from_db()
+    assert early.session is None
+    assert billed is not None and billed.advice is None
+
+
 def test_the_newest_of_several_counts_and_the_others_stay(platform: Any, invoice: Invoice) -> None:
     received(platform, advice_id="A2", last_updated="2024-03-01T12:00:00Z")
     received(platform, advice_id="A1", capture_status_code="FAILED", last_updated="2024-03-01T11:00:00Z")

@@ -13,8 +13,10 @@ import pytest
 from infrastructure import ids, outbox
 from infrastructure.models import EVSE, Charger, Connector
 from payments.models import FinancialAdviceConfirmation, Invoice, PaymentIssue, Terminal
+from payments.services import drift
 from payments.services.advices import match_advice
-from payments.services.invoices import open_invoice
+from payments.services.invoices import invoice_creator, open_invoice
+from payments.services.terminals import assign_terminal
 from roaming.models import Document, PlatformRole
 from roaming.services import documents
 from tests.payments import factories
@@ -49,6 +51,7 @@ TESTED = {
     "A13 addresses beyond ASCII": (HERE, "test_addresses_may_have_umlauts"),
     "A14 whose terminal it is": (TERMINALS, "test_the_party_decides_before_the_reference"),
     "A15 areas and EVSEs add up": (f"{CONFORMANCE}/test_payments.py", "test_123_areas_and_evses_add_up"),
+    "A15 they add up in our own eyes": (HERE, "test_a_terminal_serves_its_areas_and_its_evses"),
     "A15 unknown ids are flagged": (WORKLIST, "test_places_that_we_do_not_have"),
     "A16 the printed example is no JSON": (ENDPOINTS, "test_the_printed_example_is_not_json"),
     "A17 card data, missing and plenty": (HERE, "test_card_data_may_be_missing_or_plenty"),
@@ -109,6 +112,16 @@ def test_addresses_may_have_umlauts(ocpi: Any) -> None:
     assert ocpi.call("POST", "2.2.1/payments/terminals", body).status_code == 201
     told = ocpi.call("GET", "2.2.1/payments/terminals/T1").json()["data"]
     assert (told["address"], told["city"]) == (body["address"], body["city"])
+
+
+def test_a_terminal_serves_its_areas_and_its_evses(platform: Any, operator: Any, area: Any, evse: Any) -> None:
+    """One list does not restrict the other: neither for who stands where nor for who makes the invoice."""
+    elsewhere = factories.make_evse(factories.make_area(operator, "ELSEWHERE"))
+    terminal = factories.make_terminal(platform, "T1", operator=operator, invoice_creator="PTP")
+    assign_terminal(terminal, [area], [elsewhere])
+    for served in (evse, elsewhere):
+        assert list(drift.serving(served, platform)) == [terminal]
+        assert invoice_creator(factories.make_session(platform, served, f"REF-{served.pk}"), platform) == "PTP"
 
 
 @pytest.mark.parametrize("lines", [None, ["x" * 1000], [f"line {number}" for number in range(64)]])
