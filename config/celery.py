@@ -12,6 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # The queues of `settings.CELERY_TASK_QUEUES`.
 WORK, PEERS = "work", "peers"
+# Workers have nothing to tell each other, and one that does may stop for ever when Redis comes back after an outage
+# (celery/celery#8030).
+ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 TRANSPORT_ALIASES["memory"] = "config.broker:Transport"
 
@@ -25,7 +28,7 @@ app.autodiscover_tasks()
 def worker_options(queue: str) -> list[str]:
     """What `celery -A config` needs to be the worker of one queue, beside those of others on the same host."""
     threads = settings.PEER_CONCURRENCY if queue == PEERS else settings.WORKER_CONCURRENCY
-    return ["worker", "--queues", queue, "--hostname", f"{queue}@%h", "--concurrency", str(threads)]
+    return ["worker", "--queues", queue, "--hostname", f"{queue}@%h", "--concurrency", str(threads), *ALONE]
 
 
 def refuse_on_embedded(**kwargs: Any) -> None:

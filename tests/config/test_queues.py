@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,8 +40,15 @@ def test_a_worker_that_is_told_nothing_leaves_no_queue_out() -> None:
 
 def test_each_queue_has_a_worker_of_its_own_name_and_size(settings: Any) -> None:
     settings.WORKER_CONCURRENCY, settings.PEER_CONCURRENCY = 3, 5
-    assert worker_options(WORK)[1:] == ["--queues", "work", "--hostname", "work@%h", "--concurrency", "3"]
-    assert worker_options(PEERS)[1:] == ["--queues", "peers", "--hostname", "peers@%h", "--concurrency", "5"]
+    assert worker_options(WORK)[1:7] == ["--queues", "work", "--hostname", "work@%h", "--concurrency", "3"]
+    assert worker_options(PEERS)[1:7] == ["--queues", "peers", "--hostname", "peers@%h", "--concurrency", "5"]
+
+
+def test_no_worker_waits_for_news_of_others() -> None:
+    """It may stop for ever when Redis comes back; those of the container begin as those of `serve` do."""
+    entrypoint = (Path(__file__).parents[2] / "docker" / "entrypoint").read_text()
+    for option in ("--without-gossip", "--without-mingle", "--without-heartbeat"):
+        assert option in worker_options(WORK) and option in worker_options(PEERS) and option in entrypoint
 
 
 is_blocked, may_go_on, has_worked = threading.Event(), threading.Event(), threading.Event()
