@@ -15,7 +15,7 @@ from benchmarks import admin_seed
 from infrastructure.models import Site
 from tests.infrastructure.factories import SiteFactory, make_superuser
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 # A session's page tells what all apps know of it: a little over the budget of the others.
 MOST = {"page of chargers.ChargingSession": 30}
 OURS = {"infrastructure", "tariffs", "chargers", "roaming", "payments"}

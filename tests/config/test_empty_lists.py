@@ -7,7 +7,7 @@ from django.urls import reverse
 from config.desk.empty import LISTS
 from tests.infrastructure.factories import SiteFactory, make_superuser
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
