@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from chargers.ocpp import database
-from chargers.services import own_starts, progress, sessions, status
+from chargers.services import own_starts, progress, sessions, status, transactions
 
 # Of one batch, so that nobody waits for long, and batches at work: while one waits for the disk, another computes.
 LARGEST_BATCH = 50
@@ -95,6 +95,7 @@ def _tell(done: asyncio.Future[Answer], answer: Answer | Exception) -> None:
 
 
 METER_VALUES = Gathering(progress.update_sessions, lambda told: progress.update_session(*told))
+MEASUREMENTS = Gathering(transactions.continue_sessions, lambda told: transactions.continue_session(*told))
 STATUSES = Gathering(status.record_statuses, lambda told: status.record_status(*told))
 OWN_STARTS = Gathering(own_starts.start_sessions, lambda told: None)
 STOPS = Gathering(sessions.end_sessions, lambda told: sessions.end_session(*told))

@@ -25,6 +25,7 @@ from ocpp.v201.enums import (
 
 from chargers.choices import ChargerEventKind
 from chargers.ocpp import database
+from chargers.ocpp.gathering import MEASUREMENTS
 from chargers.ocpp.meter_values import read_instant
 from chargers.ocpp.v201_device import read_alerts, read_messages, read_monitors, read_report
 from chargers.ocpp.v201_events import read_event, read_readings, read_token
@@ -103,7 +104,10 @@ class ChargePoint201(Requests201):
         if payload["seq_no"] < 0:
             raise PropertyConstraintViolationError("seqNo begins with 0.")
         event = read_event(payload)
-        answer = await database.run(transactions.continue_session, self.charger_id, event)
+        if event.is_measurement:
+            answer = await MEASUREMENTS.add((self.charger_id, event))
+        else:
+            answer = await database.run(transactions.continue_session, self.charger_id, event)
         if answer is None:
             permit = await database.run_patiently(transactions.ask_permit, self.charger_id, event)
             answer = await database.run(transactions.begin_session, self.charger_id, event, permit)

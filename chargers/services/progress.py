@@ -49,11 +49,12 @@ def update_sessions(told: Sequence[Told]) -> Mapping[int, None]:
 
     Raises OperationalError when there is no database.
     """
-    return take_together(told, _update_together)
+    return take_together(told, lambda many: dict.fromkeys(update_together(many)))
 
 
-def _update_together(told: Sequence[Told]) -> dict[int, None]:
-    """Takes in the first ones of sessions that run and that nobody else is at work on."""
+def update_together(told: Sequence[Told]) -> dict[int, ChargingSession]:
+    """Takes in the first ones of sessions that run and that nobody else is at work on; the sessions, by number. Needs a
+    transaction."""
     now = timezone.now()
     numbers: dict[int, int] = {}
     for number, (_, event) in enumerate(told):
@@ -76,7 +77,7 @@ def _update_together(told: Sequence[Told]) -> dict[int, None]:
     outbox.record("progress", *(session.pk for session in changed))
     for one in measured:
         limits.stop_if_reached(one, now)
-    return {numbers[session.pk]: None for session in sessions}
+    return {numbers[session.pk]: session for session in sessions}
 
 
 def _told_of(charger_id: int, event: MeterValuesReceived) -> ChargingSession | None:

@@ -55,6 +55,12 @@ class TransactionReported:
     readings: tuple[Reading, ...] = ()
 
     @property
+    def is_measurement(self) -> bool:
+        """Meter values of a transaction that goes on, and nothing else."""
+        is_more = self.id_tag is not None or self.state or self.is_withdrawn or self.is_over
+        return self.kind == EventKind.UPDATED and bool(self.readings) and not is_more
+
+    @property
     def registers(self) -> tuple[Decimal, ...]:
         return tuple(one.register_wh for one in self.readings if not one.is_interval)
 

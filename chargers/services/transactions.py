@@ -4,6 +4,7 @@ Events are repeated, late and out of order: what comes before its session can be
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from chargers.services.authorize import TagInfo
 from chargers.services.events import MeterValuesReceived, StatusChanged, TransactionEnded
 from chargers.services.lock_order import lock_charger, lock_session
 from chargers.services.openings import Opening
+from chargers.services.together import take_together
 from chargers.services.transaction_events import NO_ENERGY, ChargingState, EventKind, TransactionReported
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE
@@ -55,6 +57,38 @@ def continue_session(charger_id: int, event: TransactionReported) -> EventAnswer
         return None
     _apply(charger_id, session_id, event)
     return _answer(charger_id, session_id, event)
+
+
+Told = tuple[int, TransactionReported]
+
+
+def continue_sessions(told: Sequence[Told]) -> Mapping[int, EventAnswer | None]:
+    """`continue_session` with measurements of several chargers in one transaction; the answers of those that it took
+    in, by number. Raises OperationalError when there is no database."""
+    return take_together(told, _continue_together)
+
+
+def _continue_together(told: Sequence[Told]) -> dict[int, EventAnswer | None]:
+    """The first ones of transactions whose sessions run and began with a register."""
+    numbers: dict[tuple[int, str], int] = {}
+    for number, (charger_id, event) in enumerate(told):
+        if event.is_measurement:
+            numbers.setdefault((charger_id, event.transaction_id), number)
+    running = ChargingSession.objects.filter(
+        transaction_id__in={transaction_id for _, transaction_id in numbers},
+        connector__evse__charger__in={charger_id for charger_id, _ in numbers},
+        status=SessionStatus.ACTIVE,
+        is_meter_start_known=True,
+    )
+    columns = ("pk", "connector__evse__charger", "connector__evse__number", "transaction_id")
+    measured: dict[int, progress.Told] = {}
+    for session_id, charger_id, evse_number, transaction_id in running.values_list(*columns):
+        if (charger_id, transaction_id) in numbers:
+            number = numbers[charger_id, transaction_id]
+            readings = told[number][1].readings
+            measured[number] = (charger_id, MeterValuesReceived(evse_number, session_id, readings))
+    taken = progress.update_together(list(measured.values()))
+    return {number: EventAnswer(None, _cost(taken[place])) for place, number in enumerate(measured) if place in taken}
 
 
 def judge_card(charger_id: int, event: TransactionReported, answer: EventAnswer) -> EventAnswer:
@@ -161,8 +195,7 @@ def _answer(charger_id: int, session_id: int, event: TransactionReported, tag: T
         tag = TagInfo(
             AuthorizationStatus.ACCEPTED if is_accepted else AuthorizationStatus.INVALID, session.parent_id_tag
         )
-    gross = session.driver_total_incl_vat if session.tariff_version_id is not None else None
-    cost = None if gross is None else money(gross, session.currency)
+    cost = _cost(session)
     if event.id_tag is None:
         return EventAnswer(None, cost)
     is_accepted = tag.status == AuthorizationStatus.ACCEPTED
@@ -170,6 +203,11 @@ def _answer(charger_id: int, session_id: int, event: TransactionReported, tag: T
     if is_accepted and event.is_over:
         tag = authorize.tag_of_owner(charger_id, session, event.id_tag) or tag
     return EventAnswer(tag, cost, session.parent_id_tag if is_others else None)
+
+
+def _cost(session: ChargingSession) -> Decimal | None:
+    gross = session.driver_total_incl_vat if session.tariff_version_id is not None else None
+    return None if gross is None else money(gross, session.currency)
 
 
 def _hold(charger_id: int, event: TransactionReported) -> None:

@@ -128,7 +128,7 @@ def test_one_that_fails_does_not_keep_the_others(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_what_was_rolled_back_at_the_commit_is_done_again(monkeypatch):
     both = [make_active(), make_active()]
-    commit, together = BaseDatabaseWrapper.commit, progress._update_together
+    commit, together = BaseDatabaseWrapper.commit, progress.update_together
     wrote_together = []
 
     def write(told):
@@ -140,7 +140,7 @@ def test_what_was_rolled_back_at_the_commit_is_done_again(monkeypatch):
         monkeypatch.setattr(BaseDatabaseWrapper, "commit", commit)
         raise OperationalError("the disk is full")
 
-    monkeypatch.setattr(progress, "_update_together", write)
+    monkeypatch.setattr(progress, "update_together", write)
     words = [told(session) for session in both]
     assert tell_all(progress.update_sessions, progress.update_session, words) == [None] * 2
     assert [set(one) for one in wrote_together] == [{0, 1}]
