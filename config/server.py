@@ -7,6 +7,8 @@ from types import FrameType
 
 import uvicorn
 
+from config.heads import BoundedHeads
+
 # The largest honest OCPP 1.6 messages (GetConfiguration answers, long MeterValues) stay well below.
 MAX_WEBSOCKET_MESSAGE = 256 * 1024
 # Chargers behind mobile networks vanish without a word; RFC 6455 pings find out, in seconds.
@@ -26,6 +28,7 @@ class Server(uvicorn.Server):
                 "config.asgi:application",
                 host=host,
                 port=port,
+                http=BoundedHeads,
                 lifespan="on",
                 log_config=None,
                 access_log=False,
