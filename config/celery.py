@@ -17,6 +17,7 @@ WORK, PEERS = "work", "peers"
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 TRANSPORT_ALIASES["memory"] = "config.broker:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "config.redis_broker:Transport"
 
 app = Celery("plugtill")
 # Threads that never touched Celery (web requests, consumers) must find this app, not an empty default one.
