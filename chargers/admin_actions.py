@@ -63,7 +63,8 @@ class StopActions(Pages):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        is_running = ChargingSession.objects.filter(pk=object_id, status__in=RUNNING).exists()
+        session = self.get_object(request, object_id)
+        is_running = session is not None and session.status in RUNNING
         return [one for one in actions if is_running or not one.action_name.endswith("_stop_now")]
 
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -99,7 +99,7 @@ def _records(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
         ]
         yield (
             _("Last calls"),
-            _with_more(table([_("Call"), _("Outcome"), _("Reason"), _("At")], rows), OutgoingCall, charger),
+            _with_more(table([_("Request"), _("Outcome"), _("Reason"), _("At")], rows), OutgoingCall, charger),
         )
     events = list(charger.events.order_by("-pk")[:SHOWN]) if may_see(ChargerEvent) else []
     if events:
@@ -207,7 +207,7 @@ def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel
         for call in sorted(session.calls.all(), key=lambda call: call.pk)
     ]
     if calls:
-        yield _("Calls to the charger"), table([_("Call"), _("Outcome"), _("Reason"), _("At")], calls)
+        yield _("Calls to the charger"), table([_("Request"), _("Outcome"), _("Reason"), _("At")], calls)
 
 
 def _outcome(call: OutgoingCall) -> str:

@@ -21,6 +21,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from infrastructure.admin_base import (
+    DeletionMixin,
     HistoryMixin,
     ReadOnlyAdmin,
     ServiceInline,
@@ -71,6 +72,7 @@ def _may(permission: Permission) -> str:
 class UserAdmin(  # type: ignore[misc]
     HistoryMixin,
     SuperuserOnlyMixin,
+    DeletionMixin,
     SearchableChoicesMixin,
     ShownMixin,
     DjangoUserAdmin,  # type: ignore[type-arg]
@@ -85,7 +87,9 @@ class UserAdmin(  # type: ignore[misc]
 
 
 @admin.register(Group)
-class GroupAdmin(HistoryMixin, SuperuserOnlyMixin, SearchableChoicesMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(  # type: ignore[misc]
+    HistoryMixin, SuperuserOnlyMixin, DeletionMixin, SearchableChoicesMixin, DjangoGroupAdmin, ModelAdmin
+):
     """A named set of permissions."""
 
     checks_class = TablelessChecks

@@ -1,6 +1,8 @@
 from django.apps import AppConfig, apps
+from django.contrib import admin
 from django.core import checks
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class ConfigConfig(AppConfig):
@@ -17,6 +19,7 @@ class ConfigConfig(AppConfig):
         from roaming.models import RoamingPlatform
 
         translate_names()
+        admin.site.index_title = _("Home")
         panels.register(ChargingSession, story.of_session, is_first=True)
         panels.register(RoamingPlatform, onboarding.of_platform)
         checks.register(check_installation)

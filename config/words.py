@@ -4,6 +4,7 @@ Written in `gettext_lazy` they would repeat each name; so they are looked up in 
 `manage.py collect_words` writes them down for the translators (`config/collected_words.py`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # Enumerations whose values stand in JSON lists.
 LISTED = (Capability, DayOfWeek, Facility, ParkingRestriction)
 OUR_APPS = ("infrastructure", "tariffs", "chargers", "roaming", "payments")
+
+# Names in Python are in small letters, as these are not.
+ABBREVIATIONS = {name.lower(): name for name in ("CDR", "EFT", "EVSE", "kWh", "OCPI", "OCPP", "URL", "VAT")}
+_ABBREVIATION = re.compile(rf"\b({'|'.join(ABBREVIATIONS)})\b", re.IGNORECASE)
 
 # Texts of the packages that admin is built with and that have no German of their own.
 OTHERS = (
@@ -101,4 +106,6 @@ def _fields(model: type[Model]) -> Iterator["Field[object, object]"]:
 
 
 def _lazy(label: object) -> "_StrPromise":
-    return cast("_StrPromise", label) if isinstance(label, Promise) else gettext_lazy(str(label))
+    if isinstance(label, Promise):
+        return cast("_StrPromise", label)
+    return gettext_lazy(_ABBREVIATION.sub(lambda found: ABBREVIATIONS[found[0].lower()], str(label)))

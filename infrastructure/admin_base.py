@@ -21,7 +21,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.checks import UnfoldModelAdminChecks
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 
-from infrastructure import access, admin_display, admin_search, audit_page, panels
+from infrastructure import access, admin_display, admin_search, audit_page, deletion, panels
 from infrastructure.admin_forms import (
     ChoiceListField,
     CoordinateField,
@@ -29,6 +29,7 @@ from infrastructure.admin_forms import (
     ServiceForm,
     ServiceFormSet,
 )
+from infrastructure.bulk_actions import MOST
 from infrastructure.models import Site
 from infrastructure.saved_filters import SavedFiltersMixin
 from infrastructure.services import audit, masterdata
@@ -227,7 +228,26 @@ class HistoryMixin:
         return TemplateResponse(request, "infrastructure/history.html", context)
 
 
-class ServiceAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, ModelAdmin):
+class DeletionMixin:
+    """The page that asks before a deletion counts what goes along, and says what forbids it."""
+
+    admin_site: Any
+    delete_confirmation_template = "infrastructure/delete_confirmation.html"
+    delete_selected_confirmation_template = "infrastructure/delete_selected_confirmation.html"
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> deletion.Deletion:
+        """Adds the services' reasons against a deletion; rows that only services write do not hinder it."""
+        rows = list(objs[: MOST + 1])
+        if len(rows) > MOST:
+            return [], {}, set(), [_("Choose at most %(most)d rows at once.") % {"most": MOST}]
+        reasons = [reason for row in rows for reason in _reasons_against_deletion(row)]
+        if reasons or not rows:
+            return [], {}, set(), reasons
+        going, counts, lacking, forbidding = deletion.deleted_with(rows, request, self.admin_site)
+        return going, counts, lacking - _names_of_dependent_models(self.admin_site), forbidding
+
+
+class ServiceAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, DeletionMixin, ModelAdmin):
     """Saves, inline edits and deletions through `masterdata`, each page as one change.
 
     `list_prefetch_related` names what the list alone reads through relations; `seen_through` the many-to-many field
@@ -239,7 +259,6 @@ class ServiceAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, Mo
     list_prefetch_related: Sequence[Any] = ()
     seen_through = ""
     needs_site = True
-    delete_confirmation_template = "infrastructure/delete_confirmation.html"
     list_per_page = 50
     list_filter_sheet = False
     warn_unsaved_form = True
@@ -323,18 +342,6 @@ class ServiceAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, Mo
             for obj in queryset:
                 masterdata.delete(obj)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[Any]]:
-        """Adds the services' reasons against a deletion; rows that only services write do not hinder it."""
-        # First: what goes along may be a hundred thousand rows, which Django reads and names one by one.
-        reasons = [reason for obj in objs for reason in _reasons_against_deletion(obj)]
-        if reasons:
-            return [], {}, set(), reasons
-        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        lacking -= _names_of_dependent_models(self.admin_site)
-        joins = _joins(objs)
-        counts = {name: count for name, count in counts.items() if name not in joins.values()}
-        return _without(tuple(f"{capfirst(name)}: " for name in joins), deleted), counts, lacking, protected
-
 
 class ReadOnlyAdmin(HistoryMixin, PanelsMixin, SavedFiltersMixin, ScopedMixin, ModelAdmin):
     """Rows that only services write."""
@@ -398,21 +405,6 @@ def _names_of_dependent_models(site: AdminSite) -> set[str]:
     """Models whose rows nobody deletes by themselves, but which go with what they belong to."""
     admins = site._registry.items()
     return {str(model._meta.verbose_name) for model, admin in admins if getattr(admin, "goes_with_parent", False)}
-
-
-def _joins(objs: Any) -> dict[str, str]:
-    """Names (one: several) of the tables that Django keeps for relations between many: no rows that staff know."""
-    fields = [field for field in objs[0]._meta.get_fields() if field.many_to_many] if objs else []
-    throughs = [getattr(field, "remote_field", field).through for field in fields if not field.auto_created]
-    throughs += [field.through for field in fields if field.auto_created]
-    tables = [through._meta for through in throughs if through._meta.auto_created]
-    return {str(table.verbose_name): str(table.verbose_name_plural) for table in tables}
-
-
-def _without(beginnings: tuple[str, ...], rows: list[Any]) -> list[Any]:
-    """A nested list of what would be deleted, less what begins so."""
-    kept = [_without(beginnings, row) if isinstance(row, list) else row for row in rows]
-    return [row for row in kept if row and not (isinstance(row, str) and row.startswith(beginnings))]
 
 
 def _reasons_against_deletion(obj: Model) -> list[str]:

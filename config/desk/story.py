@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from chargers.admin_actions import RUNNING
 from chargers.choices import CallResult
-from chargers.models import ChargingSession
+from chargers.models import CDR, ChargingSession
 from chargers.services import metering
 from chargers.services.events import Reading
 from config.desk.permissions import may_see
@@ -51,7 +51,8 @@ def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel
     """Panels for the session's page: a fixed number of queries, however long it ran."""
     # Once for all panels of the page.
     commands = Prefetch("commands", Command.objects.select_related("platform"))
-    prefetch_related_objects([session], "cdrs", "calls", "advices", commands)
+    cdrs = Prefetch("cdrs", CDR.objects.select_related("invoice"))
+    prefetch_related_objects([session], cdrs, "calls", "advices", commands)
     yield _("At a glance"), _overview(session, request)
     charts = _charts(session)
     if charts:
@@ -212,7 +213,7 @@ def _bills(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
             link(cdr, f"{kind}: {money(cdr.total_cost_incl_vat, cdr.currency)} {cdr.currency}"),
         )
     if may_see(request, Invoice):
-        for invoice in Invoice.objects.filter(cdr__in=cdrs):
+        for invoice in (cdr.invoice for cdr in cdrs if hasattr(cdr, "invoice")):
             yield Event(
                 invoice.issued_at, "Plugtill", link(invoice, _("Invoice %(number)s") % {"number": invoice.number})
             )

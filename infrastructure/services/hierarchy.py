@@ -1,6 +1,5 @@
-"""Which locations an object of the infrastructure belongs to, and what lies directly above and below it."""
+"""Which locations an object of the infrastructure belongs to, and what lies directly above it."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Model
@@ -31,15 +30,6 @@ def stored(obj: Model) -> Model | None:
     if obj._state.adding:
         return None
     return type(obj)._base_manager.filter(pk=obj.pk).first()
-
-
-def children(obj: Model) -> Iterable[Model]:
-    match obj:
-        case Charger():
-            return obj.evses.all()
-        case EVSE():
-            return obj.connectors.all()
-    return ()
 
 
 def touch_parents(obj: Model, now: datetime) -> None:

@@ -58,7 +58,7 @@ def on_check(model: type[M], check: Callable[[M], None]) -> None:
 
 
 def on_delete_check(model: type[M], check: Callable[[M], None]) -> None:
-    """`check(obj)` raises ValidationError when `obj` must not be deleted now."""
+    """`check(obj)` raises ValidationError when `obj` must not be deleted now, nor what it contains."""
     _delete_checks[model].append(check)
 
 
@@ -94,8 +94,6 @@ def check_delete(obj: Model) -> None:
     """Raises ValidationError when `obj` must not be deleted now."""
     for refuse in _delete_checks[type(obj)]:
         refuse(obj)
-    for below in hierarchy.children(obj):
-        check_delete(below)
 
 
 def save(obj: Model) -> None:

@@ -1,7 +1,8 @@
 """What of payments forbids deletions elsewhere."""
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from payments.models import FinancialAdviceConfirmation, Invoice
 from roaming.models import RoamingPlatform
@@ -11,7 +12,10 @@ def check_platform_deletion(platform: RoamingPlatform) -> None:
     """ValidationError while drivers' invoices or captures depend on the platform."""
     invoices = Invoice.objects.filter(platform=platform).count()
     captures = FinancialAdviceConfirmation.objects.filter(platform=platform).count()
-    kept = [f"{count} {name}" for count, name in ((invoices, "invoices"), (captures, "card captures")) if count]
+    kept = [
+        *([ngettext("%(n)d invoice", "%(n)d invoices", invoices) % {"n": invoices}] if invoices else []),
+        *([ngettext("%(n)d card capture", "%(n)d card captures", captures) % {"n": captures}] if captures else []),
+    ]
     if kept:
         raise ValidationError(
             _(
@@ -19,5 +23,5 @@ def check_platform_deletion(platform: RoamingPlatform) -> None:
                 "connection, choose “Invalidate credentials” under “Connection”: afterwards nothing is "
                 "exchanged any more."
             )
-            % {"kept": " and ".join(kept), "platform": platform}
+            % {"kept": f" {_('and')} ".join(kept), "platform": platform}
         )

@@ -95,7 +95,8 @@ def captured_by(advice: FinancialAdviceConfirmation) -> Decimal:
 def facts_of(session: ChargingSession, platform: RoamingPlatform | None = None) -> Facts:
     """Reads the rows of the session's payment, with a fixed number of queries; `platform` if it is known already."""
     platform = platform or _platform_of(session)
-    cdrs = list(CDR.objects.filter(session=session).order_by("pk"))
+    cdrs = sorted(session.cdrs.all(), key=lambda cdr: cdr.pk)
+    calls = sorted(session.calls.all(), key=lambda call: call.pk)
     documents = {
         document.source_id: document
         for document in Document.objects.filter(
@@ -107,7 +108,7 @@ def facts_of(session: ChargingSession, platform: RoamingPlatform | None = None) 
     return Facts(
         session=session,
         platform=platform,
-        start=session.calls.filter(action=CallAction.START_TRANSACTION).order_by("pk").first(),
+        start=next((call for call in calls if call.action == CallAction.START_TRANSACTION), None),
         cdrs=cdrs,
         documents=documents,
         pushes={push.object_id: push for push in pushes},

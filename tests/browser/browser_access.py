@@ -9,6 +9,7 @@ from tests.e2e.cast import GARAGE_2, MOTORWAY
 PAGES = {
     "home": "/admin/",
     "sessions": "/admin/chargers/chargingsession/",
+    "session": "/admin/chargers/chargingsession/1/change/",
     "chargers": "/admin/infrastructure/charger/",
     "charger": "/admin/infrastructure/charger/1/change/",
     "platform": "/admin/roaming/roamingplatform/1/change/",
@@ -19,8 +20,16 @@ PAGES = {
     "work-list": "/admin/payments/paymentissue/",
     "invoices": "/admin/payments/invoice/",
     "pushes": "/admin/roaming/push/",
+    "deletion": "/admin/infrastructure/charger/1/delete/",
+    "import": "/admin/infrastructure/charger/import/",
+    "user": "/admin/auth/user/1/change/",
 }
-LOOKS = {"desktop": (DESKTOP, "light"), "phone": (PHONE, "light"), "dark": (DESKTOP, "dark")}
+LOOKS = {
+    "desktop": (DESKTOP, "light"),
+    "phone": (PHONE, "light"),
+    "dark": (DESKTOP, "dark"),
+    "phone-dark": (PHONE, "dark"),
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

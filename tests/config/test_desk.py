@@ -12,6 +12,7 @@ from config.desk import figures, onboarding
 from config.desk.map import AMBER, GREEN, GREY, RED, places
 from config.desk.search import search
 from infrastructure.choices import EVSEStatus
+from infrastructure.models import EVSE, Location
 from tests.chargers.factories import charger_of, end, make_active, make_connector, meter_values
 from tests.infrastructure.factories import make_staff, make_superuser
 from tests.roaming.factories import PlatformFactory, ProfileFactory
@@ -70,6 +71,48 @@ def test_a_charger_is_found_by_a_part_of_its_identity_in_any_case(page):
     charger = make_connector().evse.charger
     found = search(page, charger.identity[1:].lower())
     assert [one.title for one in found] == [charger.identity]
+
+
+@pytest.mark.parametrize("told", ["at vlt e0077 1", "ATVLTE00771", "E0077", "at-vlt-e0077-1"])
+def test_an_evse_is_found_by_its_id_without_its_signs_or_by_a_part_of_it(page, told):
+    EVSE.objects.filter(pk=make_connector().evse_id).update(evse_id="AT*VLT*E0077*1")
+    assert "AT*VLT*E0077*1" in [one.title for one in search(page, told)]
+
+
+def test_a_session_is_found_by_the_end_of_its_reference(page):
+    session = make_active(authorization_reference="PAY-2026-004711")
+    assert [one.title for one in search(page, "4711")] == [str(session)]
+    assert [one.title for one in search(page, "2026 004711")] == [str(session)]
+
+
+@pytest.mark.parametrize(
+    "told", ["göttlesbrunn", "GOETTLESBRUNN", "Gottlesbrunn", "motorwey gottlesbrun", "Göttlesbrunn motorway"]
+)
+def test_an_area_is_found_however_its_name_is_spelled(page, told):
+    area = make_connector().evse.charger.location
+    Location.objects.filter(pk=area.pk).update(name="Motorway rest", city="Göttlesbrunn")
+    assert search(page, told)[-1].title == "Motorway rest"
+
+
+def test_what_sounds_like_nothing_of_ours_is_not_found(page):
+    make_connector()
+    assert search(page, "Heathrow terminal five") == []
+
+
+def test_what_runs_at_a_place_comes_before_the_place(page):
+    session = make_active()
+    evse = session.connector.evse
+    for told in (evse.charger.identity, evse.evse_id, evse.charger.location.name):
+        first = search(page, told)[0]
+        assert first.link == reverse("admin:chargers_chargingsession_change", args=[session.pk]), told
+    end(session, timezone.now(), 1000)
+    assert search(page, evse.charger.identity)[0].title == evse.charger.identity
+
+
+def test_a_search_that_finds_nothing_keeps_to_the_budget_of_a_page(page, django_assert_max_num_queries):
+    make_active()
+    with django_assert_max_num_queries(20):
+        assert search(page, "nothing like it") == []
 
 
 def test_one_letter_finds_nothing(page):

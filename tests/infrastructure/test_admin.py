@@ -139,10 +139,11 @@ def test_two_new_inline_rows_with_one_number_are_refused(root):
 
 
 def test_guarded_deletion_is_explained(root, monkeypatch):
-    def refuse(connector):
+    def refuse(obj):
         raise ValidationError("A car is charging here.")
 
-    monkeypatch.setitem(masterdata._delete_checks, Connector, [refuse])
+    for model in (Charger, Connector):
+        monkeypatch.setitem(masterdata._delete_checks, model, [refuse])
     connector = ConnectorFactory()
     answer = submit(root, url(connector.evse), **{"connectors-0-DELETE": "on"})
     assert "A car is charging here." in errors(answer)

@@ -1,5 +1,5 @@
 // Names for screen readers where the widgets of the admin have none: search boxes of select fields and the inputs of
-// tables, whose headers are read instead.
+// tables, whose headers are read instead. On a phone each cell stands beside its header, which begins with a capital.
 "use strict";
 
 (() => {
@@ -14,6 +14,10 @@
       const cell = control.closest("td");
       const header = cell.closest("table")?.querySelectorAll("thead th")[cell.cellIndex];
       if (!control.labels?.length) name(control, header && header.textContent.replace(/help_outline|help/, ""));
+    }
+    for (const cell of document.querySelectorAll("#result_list [data-label]")) {
+      const label = cell.dataset.label;
+      cell.dataset.label = label.charAt(0).toUpperCase() + label.slice(1);
     }
   }
 
