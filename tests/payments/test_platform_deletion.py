@@ -51,6 +51,6 @@ def test_a_platform_with_captures_is_kept(root):
         last_updated=timezone.now(),
     )
     page = root.get(delete(platform)).content.decode()
-    assert "card captures of" in page and "must stay readable" in page
+    assert "1 card capture of" in page and "must stay readable" in page
     root.post(delete(platform), {"post": "yes"})
     assert RoamingPlatform.objects.exists()
