@@ -74,11 +74,11 @@ def translate_names() -> None:
         options = model._meta
         # Those of histories are made out of a promise and an English word: both are looked up as one.
         is_history = hasattr(model, "history_object")
-        options.verbose_name = _lazy(str(options.verbose_name) if is_history else options.verbose_name)
+        options.verbose_name = _name(str(options.verbose_name) if is_history else options.verbose_name)
         # Django hangs an s on the singular, as a promise: what it comes to is the name to look up.
-        options.verbose_name_plural = _lazy(str(options.verbose_name_plural))
+        options.verbose_name_plural = _name(str(options.verbose_name_plural))
         for field in _fields(model):
-            field.verbose_name = _lazy(field.verbose_name)
+            field.verbose_name = _name(field.verbose_name)
             if field.choices:
                 field.choices = [(value, _lazy(label)) for value, label in field.flatchoices]
 
@@ -105,7 +105,13 @@ def _fields(model: type[Model]) -> Iterator["Field[object, object]"]:
     return (field for field in model._meta.get_fields() if isinstance(field, Field))
 
 
+def _name(label: object) -> "_StrPromise":
+    return _lazy(label if isinstance(label, Promise) else _ABBREVIATION.sub(_spelled, str(label)))
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return ABBREVIATIONS[found[0].lower()]
+
+
 def _lazy(label: object) -> "_StrPromise":
-    if isinstance(label, Promise):
-        return cast("_StrPromise", label)
-    return gettext_lazy(_ABBREVIATION.sub(lambda found: ABBREVIATIONS[found[0].lower()], str(label)))
+    return cast("_StrPromise", label) if isinstance(label, Promise) else gettext_lazy(str(label))

@@ -3,7 +3,7 @@
 Django names every row, which takes a minute and a page of megabytes where a charger has told a hundred thousand things.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin.sites import AdminSite
@@ -63,9 +63,9 @@ def _ways(
 ) -> Iterator[tuple[Any, bool, str]]:
     """Models whose rows go with those of `model` or forbid that they go, each with the lookup that leads back."""
     above |= {model}
-    for relation in get_candidate_relations_to_delete(model._meta):
-        other, rule = relation.related_model, relation.on_delete
-        lookup = relation.field.name + end
+    relations: Iterable[Any] = get_candidate_relations_to_delete(model._meta)
+    for relation in relations:
+        other, rule, lookup = relation.related_model, relation.on_delete, relation.field.name + end
         if rule in (PROTECT, RESTRICT):
             yield other, True, lookup
         elif rule is CASCADE and other not in above:

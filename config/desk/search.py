@@ -111,7 +111,8 @@ def _holding(place: Place, word: str) -> QuerySet[Any] | None:
             without = Replace(without, Value(sign), Value(""))
         bares[f"bare_{field}"] = without
         wanted |= Q(**{f"bare_{field}__icontains": bare})
-    return place.rows.alias(**bares).filter(wanted)
+    rows: QuerySet[Any] = place.rows.alias(**bares)
+    return rows.filter(wanted)
 
 
 def _sounding_like(request: HttpRequest, words: str) -> list[tuple[Place, Any]]:
