@@ -78,24 +78,27 @@ PROTOCOL = (
     _("The peer's answer is JSON, but not an OCPI response."),
     _("The peer's answer has no OCPI status_code between 1000 and 4999."),
     _("The peer's answer is not valid JSON."),
+    # What rule an address breaks is one sentence, what to do about it another.
     _(
-        "%(address)s has no usable host. Write a plain host name (punycode if it has special letters) or an address "
-        "such as 192.0.2.1."
+        "%(address)s has no usable host: a plain host name (punycode if it has special letters) or an address such as "
+        "192.0.2.1."
     ),
-    _("%(address)s is not encrypted. Ask the peer for an address that begins with https://."),
+    _("%(address)s is not encrypted: it must begin with https://."),
+    _("Ask the peer for such an address."),
     _("%(address)s contains a blank, a backslash or a control character."),
-    _("%(address)s must begin with https:// or http://. Ask the peer for its full web address."),
-    _("The address carries a user name or password. Remove the part before '@'."),
-    _("%(address)s names port 0. Correct the port."),
-    _("%(address)s is not a valid address. Correct it."),
-    _("%(address)s is not a valid web address. Correct it."),
+    _("%(address)s must begin with https:// or http://."),
+    _("Ask the peer for its full web address."),
+    _("%(address)s carries a user name or password."),
+    _("Remove the part before '@'."),
+    _("%(address)s names port 0."),
+    _("Correct the port."),
+    _("%(address)s is not a valid web address."),
+    _("Correct it."),
     _("The name %(host)s has no address."),
     _("The name %(host)s is not known to the DNS. Check its spelling."),
     _("%(host)s leads to %(address)s, which is no address of a single computer."),
-    _(
-        "%(host)s leads to %(address)s, an address inside a private network. Use a public address, or switch "
-        "PEERS_ALLOW_PRIVATE_ADDRESSES on if this peer really runs in your own network."
-    ),
+    _("%(host)s leads to %(address)s, an address inside a private network."),
+    _("Use a public address, or switch PEERS_ALLOW_PRIVATE_ADDRESSES on if this peer really runs in your own network."),
     _("The peer sent us on more than %(number)s times in a row. Ask it for its final address."),
     _(
         "The peer sends us on to another host or without encryption, to %(address)s. If that is right, enter it as "
@@ -109,6 +112,7 @@ PROTOCOL = (
     _("The peer's answer is larger than %(size)s MB."),
     _("The peer's versions address did not answer with a list of versions."),
     _("The peer's version details have no list of endpoints."),
+    _("The peer's version details list more than %(number)s endpoints."),
 )
 ALERTS = (
     _("%(platform)s does not accept our token"),
