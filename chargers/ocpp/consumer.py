@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from chargers.choices import Direction
 from chargers.ocpp import auth, database
-from chargers.ocpp.adapter import Adapter, perform
+from chargers.ocpp.adapter import Adapter, Outcome, perform
 from chargers.ocpp.draining import CallsUnderWay
 from chargers.ocpp.pace import Pace
 from chargers.ocpp.v16 import ChargePoint16
@@ -240,9 +240,20 @@ class OcppConsumer(AsyncWebsocketConsumer):
                 with correlation.correlated(call.correlation_id):
                     outcome = await perform(self.adapter, call)
                     # Written down though the socket goes meanwhile, and this task with it.
-                    finishing = database.run(calls.finish_call, call.id, outcome.result, outcome.answer)
-                    await asyncio.shield(finishing)
+                    await asyncio.shield(self._finish(call, outcome))
         return call is not None
+
+    async def _finish(self, call: calls.ClaimedCall, outcome: Outcome) -> None:
+        """The charger says it once: kept while the database is away, as long as anybody waits for it."""
+        with self._calls.one():
+            while True:
+                try:
+                    return await database.run(calls.finish_call, call.id, outcome.result, outcome.answer)
+                except (OperationalError, InterfaceError) as error:
+                    if timezone.now() >= call.expires_at:
+                        raise
+                    logger.error("the end of call %s cannot be written down yet: %s", call.id, error)
+                await asyncio.sleep(RETRY_AFTER)
 
     async def _wait_for_wake_up(self) -> None:
         try:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from chargers.models import CDR, ChargerConnection, ChargingSession, IdToken, OutgoingCall, PendingCharger
@@ -278,6 +278,34 @@ async def test_an_answer_counts_though_the_charger_goes_with_it(connector, ident
     await charger.close()
     ended = await until(lambda: OutgoingCall.objects.filter(pk=call.pk, state="DONE").first())
     assert ended.result == "ACCEPTED"
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_an_answer_outlives_a_database_that_is_away(connector, identity, monkeypatch, stays):
+    failures = iter([OperationalError("the database is away"), InterfaceError("the connection is closed")])
+    finish = calls.finish_call
+    asked = []
+
+    def fail_twice(*args):
+        asked.append(args)
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        finish(*args)
+
+    monkeypatch.setattr(consumer, "RETRY_AFTER", 0.01)
+    monkeypatch.setattr(calls, "finish_call", fail_twice)
+    charger = await ChargerSocket(identity).open()
+    call = await request_start(connector)
+    frame = await charger.request()
+    await charger.answer(frame[1], status="Accepted")
+    if stays:
+        await until(lambda: asked)
+    else:
+        await charger.close()
+    done = await until(lambda: OutgoingCall.objects.filter(pk=call.pk, state="DONE").first())
+    assert (done.result, len(asked)) == ("ACCEPTED", 3)
+    if stays:
+        await charger.close()
 
 
 async def test_frames_are_handled_even_if_nobody_takes_the_answer(connector, identity, monkeypatch):
