@@ -90,7 +90,8 @@ def _compare(charger_id: int, asked: Any, answer: Json) -> None:
 def _listed(asked: Any, answer: Json) -> Iterator[tuple[str, str]]:
     """Use and serial number, of both versions: OCPP 1.6 answers for the one kind that it was asked for."""
     for one in _dicts(answer.get("certificateHashDataChain")):
-        yield str(one.get("certificateType", "")), _serial((one.get("certificateHashData") or {}).get("serialNumber"))
+        for told in _dicts([one.get("certificateHashData")]):
+            yield str(one.get("certificateType", "")), _serial(told.get("serialNumber"))
     for one in _dicts(answer.get("certificateHashData")):
         yield str(asked or ""), _serial(one.get("serialNumber"))
 

@@ -113,7 +113,8 @@ def _keys_read(answer: Json) -> Iterator[VariableValue]:
             value = key.get("value")
             is_readonly = key.get("readonly") is True
             yield VariableValue(VariableName(key["key"]), None if value is None else str(value), is_readonly, False)
-    for name in answer.get("unknownKey") or []:
+    unknown = answer.get("unknownKey")
+    for name in unknown if isinstance(unknown, list) else []:
         if isinstance(name, str):
             yield VariableValue(VariableName(name), None)
 
@@ -130,12 +131,15 @@ def read_name(told: Json) -> VariableName | None:
     if not isinstance(component, dict) or not isinstance(variable, dict):
         return None
     evse = component.get("evse") or {}
+    numbers = [evse.get(key) or 0 for key in ("id", "connectorId")] if isinstance(evse, dict) else []
+    if not numbers or not all(isinstance(number, int) for number in numbers):
+        return None
     return VariableName(
         variable=str(variable.get("name", "")),
         component=str(component.get("name", "")),
         component_instance=str(component.get("instance", "")),
-        evse_number=int(evse.get("id", 0)),
-        connector_number=int(evse.get("connectorId", 0)),
+        evse_number=numbers[0],
+        connector_number=numbers[1],
         variable_instance=str(variable.get("instance", "")),
         attribute=str(told.get("attributeType", "Actual")),
     )

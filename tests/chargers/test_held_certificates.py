@@ -106,6 +106,14 @@ def test_what_the_charger_lists_is_what_it_holds(charger: Any, asked: Any, answe
     assert held() == [(OWN, "")]
 
 
+@pytest.mark.parametrize("odd", ["text", 7, [{}], None])
+def test_of_a_list_whatever_cannot_be_read_is_passed_over(charger: Any, odd: Any):
+    listed = [{"certificateType": ROOT_201, "certificateHashData": one} for one in (odd, {"serialNumber": "7f"})]
+    finish(charger, "GetInstalledCertificateIds", {}, ACCEPTED, {"certificateHashDataChain": listed})
+    assert not OutboxEvent.objects.filter(processed_at=None).exists()
+    assert held() == [(ROOT_201, "7f")]
+
+
 def test_what_the_proxy_says_of_its_end_is_kept(charger: Any):
     ChargerConnection.objects.update(security_profile=SecurityProfile.TLS_AND_CERTIFICATE)
     headers = [

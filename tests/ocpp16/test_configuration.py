@@ -67,7 +67,14 @@ def test_the_password_is_kept_nowhere(charger: Any):
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"configurationKey": "x"}, {"configurationKey": [5, {"key": 7}]}, {"unknownKey": [None]}]
+    "answer",
+    [
+        {},
+        {"configurationKey": "x"},
+        {"configurationKey": [5, {"key": 7}]},
+        {"unknownKey": [None]},
+        {"unknownKey": True},
+    ],
 )
 def test_an_answer_that_is_not_ocpp_changes_nothing(charger: Any, answer: Any):
     answered(operations.request_operation(charger, "read-configuration", {"keys": []}), answer)
@@ -85,3 +92,13 @@ def test_variables_of_ocpp_201(charger: Any):
     assert call.payload["payload"] == {"setVariableData": [{"attributeValue": "11000", **asked}]}
     answered(call, {"setVariableResult": [{**asked, "attributeStatus": "RebootRequired"}]})
     assert told(charger) == [("EVSE[1].Power:x#MaxSet", "11000", True, False, True)]
+
+
+@pytest.mark.parametrize("evse", [7, "x", [1], {"id": "x"}, {"id": 1.5}, {"id": [1]}, {"id": 1, "connectorId": "x"}])
+def test_of_an_answer_whatever_cannot_be_read_is_passed_over(charger: Any, evse: Any):
+    good = {"component": {"name": "Good", "evse": {"id": 1, "connectorId": None}}, "variable": {"name": "Power"}}
+    odd = {"component": {"name": "Odd", "evse": evse}, "variable": {"name": "Power"}}
+    call = operations.request(charger, "GetVariables", {"getVariableData": [good | {"component": {"name": "Good"}}]})
+    read = {"attributeStatus": "Accepted", "attributeValue": "7"}
+    answered(call, {"getVariableResult": [odd | read, good | read]})
+    assert told(charger) == [("Good[1].Power", "7", True, False, False)]
