@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chargers.choices import SessionStatus, Settlement, StopReason
 from chargers.models import ChargingSession
-from chargers.services import calls, cdrs, clock, metering, status
+from chargers.services import calls, cdrs, clock, metering, registers, status
 from chargers.services.events import Reading
 from chargers.services.lock_order import lock_session
 from infrastructure import outbox
@@ -76,10 +76,10 @@ def last_register(session: ChargingSession, at: datetime, meter_stop: Decimal | 
     since its first value after that comes on top. None, or no
     more than at the start from a charger that told the energy of intervals: they count.
     """
-    began = metering.begin_of(session)
+    began = registers.begin_of(session)
     if meter_stop is None or _is_no_register(session, meter_stop, began.register_wh):
         return metering.measure(session).last.register_wh
-    if not metering.is_possible(session, meter_stop, timezone.now()):
+    if not registers.is_possible(session, meter_stop, timezone.now()):
         logger.warning("session %s ended with an impossible register of %s Wh", session, meter_stop)
         return metering.measure(session).last.register_wh
     stop = Reading(at, meter_stop)

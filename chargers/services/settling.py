@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chargers.choices import CallAction, CallState, SessionStatus, Settlement, StopReason
 from chargers.models import ChargerConnection, ChargingSession, LateStop
-from chargers.services import calls, clock, completion, limits, metering, outgoing
+from chargers.services import calls, clock, completion, limits, metering, outgoing, registers
 from chargers.services.cdrs import cost_as_json
 from chargers.services.events import Reading, TransactionEnded
 from chargers.services.lock_order import lock_session
@@ -151,7 +151,7 @@ def record_unbilled(session: ChargingSession, event: TransactionEnded) -> None:
 
 def _note_unbilled(session: ChargingSession) -> None:
     """The energy of a session without a bill: what it could be billed with."""
-    flowed = metering.measure(session).last.register_wh - metering.begin_of(session).register_wh
+    flowed = metering.measure(session).last.register_wh - registers.begin_of(session).register_wh
     session.kwh = flowed / metering.WATT_HOURS_PER_KWH
     session.save(update_fields=["kwh"])
 
