@@ -23,7 +23,7 @@ from payments.models import Terminal
 from payments.month_chart import Chart, chart_of
 from payments.services import exports
 from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
-from payments.services.reconciliation import LISTED, Amounts, books, months, open_items
+from payments.services.reconciliation import LISTED, Amounts, Month, books_and_months, open_items
 from payments.services.spreadsheets import as_csv
 from payments.sheets import amount
 from roaming.models import RoamingPlatform
@@ -172,8 +172,8 @@ class BooksPage:
             return _refused(form)
         selection = form.selection(zone)
         rows = exports.entry_rows(selection, request.user, zone)
-        year = months(_year(selection, zone), request.user, zone)
-        content = exports.as_xlsx(books(selection, request.user), open_items(selection, request.user), year, rows)
+        found, year = books_and_months(selection, _year(selection, zone), request.user, zone)
+        content = exports.as_xlsx(found, open_items(selection, request.user), year, rows)
         return _named(HttpResponse(content, content_type=XLSX), form, "xlsx")
 
 
@@ -197,7 +197,8 @@ def _named(answer: Any, form: BooksForm, kind: str) -> Any:
 
 
 def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[str, Any]:
-    found = books(selection, request.user)
+    year = _year(selection, zone)
+    found, year_months = books_and_months(selection, year, request.user, zone)
     return {
         "books": found,
         "rows": found.rows,
@@ -221,14 +222,12 @@ def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[s
         "payouts": [(one, amount(one.captured, one.currency), amount(one.owed, one.currency)) for one in found.payouts],
         "strays": [(one, amount(one.captured, one.currency)) for one in found.strays],
         "terminals": [_line((row.terminal, row.platform), row.currency, row.amounts) for row in found.terminals],
-        "charts": _charts(selection, request, zone),
+        "charts": _charts(year_months, year),
     }
 
 
-def _charts(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> list[Chart]:
+def _charts(found: list[Month], year: Selection) -> list[Chart]:
     """The twelve months up to the end of the period, per currency."""
-    year = _year(selection, zone)
-    found = months(year, request.user, zone)
     currencies = sorted({one.currency for one in found})
     return [
         chart_of([one for one in found if one.currency == currency], year.start, currency) for currency in currencies

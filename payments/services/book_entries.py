@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
@@ -29,7 +30,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, Round, Sign
+from django.db.models.functions import Cast, Coalesce, ExtractMonth, ExtractYear, Round, Sign
 
 from chargers.models import CDR
 from infrastructure import access
@@ -168,11 +169,11 @@ entries AS (
         CASE WHEN is_payable THEN retail ELSE 0 END AS expected
     FROM facts
 )
-SELECT operator, peer, network_name, terminal, currency_code, COUNT(*), SUM(kwh),
+SELECT operator, peer, network_name, terminal, currency_code, month_number, COUNT(*), SUM(kwh),
     SUM(CASE WHEN is_first AND is_payable AND due <> taken THEN 1 ELSE 0 END),
     SUM(gross), SUM(billed), SUM(retail), SUM(invoiced), SUM(captured), SUM(expected),
     SUM(CASE WHEN peer = '' THEN 0 WHEN has_retail THEN billed WHEN is_ours THEN captured ELSE billed END)
-FROM entries GROUP BY 1, 2, 3, 4, 5
+FROM entries GROUP BY 1, 2, 3, 4, 5, 6
 """
 
 
@@ -185,25 +186,28 @@ class Group:
     network: str
     terminal_id: str
     currency: str
+    month: int  # of the year 0
     cdrs: int
     kwh: int
     open_items: int
     sums: tuple[int, ...]
 
 
-def sums_of(rows: QuerySet[CDR]) -> list[Group]:
-    """All entries added up, in one look at each: the database writes down what it found out of an entry before it adds
-    anything up, as it would find it out again for each sum."""
+def sums_of(rows: QuerySet[CDR], zone: ZoneInfo) -> list[Group]:
+    """All entries added up per month of a time zone, in one look at each: the database writes down what it found out of
+    an entry before it adds anything up, as it would find it out again for each sum."""
     facts = with_facts(rows.order_by()).annotate(
         operator=F("operator_id"),
         peer=F("session__peer_id"),
         network_name=F("session__network"),
         terminal=F("session__terminal_id"),
         currency_code=F("currency"),
+        month_number=ExtractYear("created_at", tzinfo=zone) * 12 + ExtractMonth("created_at", tzinfo=zone) - 1,
         kwh=billed_energy(),
         has_retail=Case(When(retail_total_incl_vat__isnull=False, then=True), default=False),
     )
-    columns = ("operator", "peer", "network_name", "terminal", "currency_code", "kwh", "has_retail", *_FACTS)
+    keys = ("operator", "peer", "network_name", "terminal", "currency_code", "month_number")
+    columns = (*keys, "kwh", "has_retail", *_FACTS)
     try:
         sql, params = facts.values(*columns).query.sql_with_params()
     except EmptyResultSet:
@@ -215,8 +219,8 @@ def sums_of(rows: QuerySet[CDR]) -> list[Group]:
 
 
 def _group(row: Sequence[Any]) -> Group:
-    operator, peer, network, terminal, currency, cdrs, kwh, open_items, *sums = row
-    numbers = int(cdrs), int(kwh), int(open_items)
+    operator, peer, network, terminal, currency, month, cdrs, kwh, open_items, *sums = row
+    numbers = int(month), int(cdrs), int(kwh), int(open_items)
     return Group(operator, peer, network, terminal, currency, *numbers, tuple(int(one) for one in sums))
 
 

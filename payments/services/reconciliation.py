@@ -131,12 +131,36 @@ class Names:
     providers: frozenset[str]  # peer ids of payment terminal providers
 
 
+UTC = ZoneInfo("UTC")
+
+
 @uncompiled()
 def books(selection: Selection, user: access.User) -> Books:
     """Everything about a period in a fixed number of queries."""
     rows = entries(selection, user)
+    return _books(selection, user, rows, sums_of(rows, UTC))
+
+
+@uncompiled()
+def books_and_months(
+    selection: Selection, year: Selection, user: access.User, zone: ZoneInfo
+) -> tuple[Books, list[Month]]:
+    """`books`, and `months` of a year that ends with them: a longer period is looked at once for both."""
+    rows = entries(selection, user)
+    groups = sums_of(rows, zone)
+    found = _books(selection, user, rows, groups)
+    if selection.start > year.start:
+        return found, _months(year, user, zone)
+    first = year.start.astimezone(zone)
+    wanted = [one for one in groups if one.month >= first.year * 12 + first.month - 1]
+    return found, [
+        Month(datetime(month // 12, month % 12 + 1, 1, tzinfo=zone), currency, amounts.billed, amounts.captured)
+        for (month, currency), amounts in _gathered(wanted, lambda one: (one.month, one.currency))
+    ]
+
+
+def _books(selection: Selection, user: access.User, rows: QuerySet[CDR], groups: Sequence[Group]) -> Books:
     names = names_of()
-    groups = sums_of(rows)
     by_operator = list(_by_operator(groups, names))
     is_any_open = any(one.open_items for one in groups)
     return Books(
@@ -262,6 +286,10 @@ def _open_items(rows: QuerySet[CDR], names: Names, most: int | None) -> Iterable
 @uncompiled()
 def months(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Month]:
     """Monthly totals of a longer selection, oldest first: what `books` of each month says under the same names."""
+    return _months(selection, user, zone)
+
+
+def _months(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Month]:
     rows = annotated(entries(selection, user)).annotate(month=TruncMonth("created_at", tzinfo=zone))
     sums = rows.order_by().values("month", "currency").annotate(bill=Sum("billed"), taken=Sum("captured"))
     return [

@@ -1,12 +1,15 @@
 """What the books say, on both databases."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chargers.choices import Network
@@ -17,7 +20,7 @@ from payments.services import exports
 from payments.services.advices import match_advice, receive_advice
 from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
 from payments.services.invoices import open_invoice
-from payments.services.reconciliation import Books, books, months
+from payments.services.reconciliation import Books, books, books_and_months, months
 from tests.payments import factories
 from tests.roaming.factories import RegisteredPlatformFactory
 
@@ -254,3 +257,27 @@ def test_months_in_the_time_of_the_site(platform: Any, evse: Any, boss: Any) -> 
         (3, Decimal("1.00"), Decimal("1.00")),
         (4, Decimal("1.00"), Decimal("1.00")),
     ]
+
+
+def test_a_year_is_looked_at_once(platform: Any, evse: Any, boss: Any) -> None:
+    """Its months are those of its books, the first of them cut off where the twelve months begin."""
+    zone = ZoneInfo("Europe/Vienna")
+    moments = ("2023-12-31T22:59:00", "2023-12-31T23:00:00", "2024-03-31T21:59:00", "2024-03-31T22:00:00")
+    for number, (at, currency) in enumerate(zip(moments, ("EUR", "EUR", "CHF", "EUR"), strict=True), 1):
+        session = factories.make_session(platform, evse, f"r{number}", currency=currency)
+        cdr = factories.make_cdr(session, f"{number}.00")
+        open_invoice(cdr.pk)
+        capture(platform, f"r{number}", "1.00", currency=currency)
+        type(cdr).objects.filter(pk=cdr.pk).update(created_at=datetime.fromisoformat(at).replace(tzinfo=UTC))
+    year = Selection(datetime(2024, 1, 1, tzinfo=zone), datetime(2025, 1, 1, tzinfo=zone))
+    expected = [("2024-01", "EUR", 2), ("2024-03", "CHF", 3), ("2024-04", "EUR", 4)]
+    looks = {}
+    for start in (date(2023, 1, 1), date(2024, 1, 1), date(2024, 4, 1)):
+        asked = replace(year, start=datetime.combine(start, time(), zone))
+        with CaptureQueriesContext(connection) as queries:
+            found, shown = books_and_months(asked, year, boss, zone)
+        looks[start] = len(queries)
+        assert shown == months(year, boss, zone)
+        assert [(f"{one.month:%Y-%m}", one.currency, one.billed) for one in shown] == expected
+        assert found == books(asked, boss)
+    assert looks[date(2023, 1, 1)] == looks[date(2024, 1, 1)] == looks[date(2024, 4, 1)] - 1
