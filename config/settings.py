@@ -98,6 +98,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # Guessing passwords of staff: five failures of a name from one address lock that pair out for a quarter of an hour.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Where a sign-in leads whose `next` leads out of here.
+LOGIN_REDIRECT_URL = "admin:index"
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

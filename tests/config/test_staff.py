@@ -99,3 +99,9 @@ def test_what_was_given_to_a_role_by_hand_stays():
     group.permissions.add(right)
     create_roles()
     assert right in group.permissions.all()
+
+
+@pytest.mark.parametrize("address", ["//evil.example/", "https://evil.example/", "/\\evil.example"])
+def test_a_sign_in_never_leads_out_of_here(eva, client, address):
+    answer = client.post("/admin/login/", {"username": "eva", "password": PASSWORD, "next": address})
+    assert answer.headers["Location"] == "/admin/"
