@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from tests import migrated
+from tests import fuzz, migrated
 
 # Before anything loads the settings, which read these. DATABASE_URL and REDIS_URL stay as they are given:
 # they choose the profile that is tested.
@@ -107,3 +107,8 @@ def django_db_keepdb() -> bool:
     from django.conf import settings
 
     return not settings.DATABASE_URL
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for surface, number in sorted(fuzz.sent.items()):
+        terminalreporter.write_line(f"fuzz: {number} {surface}")

@@ -17,6 +17,7 @@ from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform
 from roaming.services import documents
 from roaming.services.tokens import hash_token
+from tests import fuzz
 from tests.conformance.client import DATETIME, basic64
 from tests.roaming.factories import PlatformFactory, RegisteredPlatformFactory, make_role
 
@@ -30,9 +31,8 @@ OURS = ("infrastructure", "tariffs", "chargers", "roaming", "payments")
 # A refused handshake is noted for staff, on purpose.
 NOTES = {"last_error", "last_error_at"}
 FUZZ = settings(
-    max_examples=60,
+    **fuzz.examples(60),
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 MORE_THAN_ALLOWED = 1_000_001
@@ -266,9 +266,10 @@ class Hostile:
         """The envelope of the answer."""
         before = self._known if self._known is not None else rows()
         writes: list[str] = []
-        sent = {"Authorization": f"Token {basic64(RIGHT)}"} | (headers or {})
+        given = {"Authorization": f"Token {basic64(RIGHT)}"} | (headers or {})
         # Header values arrive as Latin-1, whatever they were.
-        latin = {name: value.encode().decode("latin-1") for name, value in sent.items()}
+        latin = {name: value.encode().decode("latin-1") for name, value in given.items()}
+        fuzz.sent["OCPI requests"] += 1
         with connection.execute_wrapper(noting(writes)):
             response = self._client.generic(
                 method, f"/ocpi/{path}", body, content_type="application/json", headers=latin
@@ -299,7 +300,7 @@ WITH_BODY = pytest.mark.parametrize("line", [line for line, good in REQUESTS.ite
 
 @WITH_BODY
 def test_damaged_bodies(hostile: Hostile, line: tuple[str, str]) -> None:
-    @settings(FUZZ, max_examples=25)
+    @settings(FUZZ, **fuzz.examples(25))
     @given(st.one_of(damaged(REQUESTS[line]).map(encoded), BODIES))
     def send(body: bytes) -> None:
         hostile.send(*line, body, token_for(line[1]))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chargers.models import ChargerConnection, ChargingSession
+from tests import fuzz
 from tests.chargers.charger_socket import ChargerSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,6 +44,7 @@ async def test_each_is_answered_and_none_fails(identity: str, caplog: Any):
     for action, payload in payloads():
         caplog.clear()
         await charger.send(f'[2,"1",{json.dumps(action)},{payload}]')
+        fuzz.sent["OCPP 1.6J messages"] += 1
         while (frame := await charger.frame())[0] == 2:
             pass  # to stop what it may just have started
         kind, unique_id, *told = frame

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chargers.models import ChargerEvent, ChargerMonitor, ChargerVariable, ChargingSession, IdToken
+from tests import fuzz
 from tests.ocpp201.station import Station
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +45,7 @@ async def test_each_is_answered_and_none_fails(identity: str, caplog: Any):
     for action, payload in (one for number in NUMBERS for one in payloads(number)):
         caplog.clear()
         unique_id = await station.post(action, **payload)
+        fuzz.sent["OCPP 2.0.1 messages"] += 1
         kind, answered, *told = await station.frame()
         assert answered == unique_id and (kind == 3 or told[0] == "PropertyConstraintViolation"), (action, told)
         failures = [record.getMessage()[:300] for record in caplog.records if record.levelno >= logging.ERROR]
