@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('needs_operator', models.BooleanField(default=False)),
                 ('correlation_id', models.CharField(blank=True, help_text='Empty: each attempt has one of its own.', max_length=64)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('position', models.BigIntegerField(default=0, help_text='Of the CDRs of one sequence those with lower ones go first.')),
                 ('queued_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When it was last asked for.')),
                 ('claimed_at', models.DateTimeField(blank=True, null=True)),
                 ('claimed_by', models.CharField(blank=True, help_text='The worker that sends it.', max_length=80)),
@@ -416,6 +417,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='push',
             index=models.Index(models.F('platform'), models.F('not_before'), condition=models.Q(('state', 'PENDING')), name='push_due'),
+        ),
+        migrations.AddIndex(
+            model_name='push',
+            index=models.Index(models.F('platform'), models.F('sequence'), condition=models.Q(('state', 'DROPPED')), name='push_dropped'),
         ),
         migrations.AddIndex(
             model_name='push',

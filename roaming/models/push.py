@@ -32,6 +32,9 @@ class Push(models.Model):
     needs_operator = models.BooleanField(default=False)
     correlation_id = models.CharField(max_length=64, blank=True, help_text=_("Empty: each attempt has one of its own."))
     created_at = models.DateTimeField(default=timezone.now)
+    position = models.BigIntegerField(
+        default=0, help_text=_("Of the CDRs of one sequence those with lower ones go first.")
+    )
     queued_at = models.DateTimeField(default=timezone.now, help_text=_("When it was last asked for."))
     claimed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.CharField(max_length=80, blank=True, help_text=_("The worker that sends it."))
@@ -61,6 +64,7 @@ class Push(models.Model):
         ]
         indexes = [
             models.Index("platform", "not_before", condition=Q(state="PENDING"), name="push_due"),
+            models.Index("platform", "sequence", condition=Q(state="DROPPED"), name="push_dropped"),
             models.Index("platform", "sequence", condition=Q(state__in=["PENDING", "IN_FLIGHT"]), name="push_open"),
         ]
 

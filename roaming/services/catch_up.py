@@ -33,7 +33,7 @@ def enqueue_untold() -> int:
 def _enqueue(platform: RoamingPlatform, document: Document) -> None:
     sequence = _sequence(document)
     if document.module == Module.CDRS:
-        enqueue(platform, document.module, document.path, sequence=sequence)
+        enqueue(platform, document.module, document.path, sequence=sequence, position=document.source_id)
     else:
         enqueue_state(platform, document.module, document.path, sequence=sequence)
 

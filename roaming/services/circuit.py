@@ -117,4 +117,6 @@ def open_circuits() -> QuerySet[Circuit]:
 
 
 def due_for_probe(now: datetime) -> QuerySet[Circuit]:
-    return open_circuits().filter(probe_at__lte=now)
+    """Also those that asked for a pause and have not failed often enough to be open."""
+    circuits = Circuit.objects.filter(probe_at__lte=now, platform__state=PlatformState.REGISTERED)
+    return circuits.select_related("platform")

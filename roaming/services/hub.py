@@ -122,7 +122,8 @@ def _catch_up(client: ClientInfo) -> None:
         session_id = document.body.get("session_id") or document.object_id
         sequence = f"session {session_id}"
         if document.module == Module.CDRS:
-            push.enqueue(client.platform, document.module, document.path, sequence=sequence)
+            position = document.source_id
+            push.enqueue(client.platform, document.module, document.path, sequence=sequence, position=position)
         else:
             push.enqueue_state(client.platform, document.module, document.path, sequence=sequence)
 

@@ -179,7 +179,6 @@ def try_now(platform: RoamingPlatform) -> bool:
 def send_again(push: Push) -> None:
     """Staff asks for another attempt now. A push that ended is queued anew with the newest state."""
     with transaction.atomic():
-        circuit.try_now(push.platform)
         if push.state == PushState.PENDING:
             Push.objects.filter(pk=push.pk).update(not_before=timezone.now())
             wake(push.platform_id)
@@ -195,8 +194,11 @@ def send_again(push: Push) -> None:
                 body=push.body,
                 correlation_id=push.correlation_id,
                 give_up_at=_new_end(push),
+                position=push.position,
             )
             Push.objects.filter(pk=push.pk).update(needs_operator=False)
+        # Last, as workers do: the push, then the circuit.
+        circuit.try_now(push.platform)
 
 
 def _new_end(push: Push) -> datetime | None:

@@ -3,6 +3,7 @@
 The name of the worker tells, where it ran itself, at once whether it still lives; elsewhere the age of the claim must.
 """
 
+import logging
 import os
 import socket
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from roaming.choices import Module, PlatformState, PushState
 from roaming.models import Pull, Push, RoamingPlatform
 from roaming.services import circuit
 from roaming.services.push_queue import wake
+
+logger = logging.getLogger(__name__)
 
 # Longer than any exchange may take (`ocpi.transport.MAX_SECONDS`).
 CLAIM_LIFETIME = timedelta(seconds=90)
@@ -114,10 +117,11 @@ def _earlier() -> QuerySet[Push]:
 
 
 def _earlier_cdrs() -> QuerySet[Push]:
-    """A CDR waits until those before it were taken, or discarded by staff: whoever hears of the corrected one before
-    the credit would charge the card twice."""
+    """A CDR waits until those written before it were taken, or discarded by staff: whoever hears of the corrected one
+    before the credit would charge the card twice."""
+    before = Q(platform=OuterRef("platform"), sequence=OuterRef("sequence"), position__lt=OuterRef("position"))
     return (
-        Push.objects.filter(platform=OuterRef("platform"), sequence=OuterRef("sequence"), pk__lt=OuterRef("pk"))
+        Push.objects.filter(before)
         .filter(module=Module.CDRS, state__in=[PushState.PENDING, PushState.IN_FLIGHT])
         .filter(module=OuterRef("module"))
         .exclude(sequence="")
@@ -161,7 +165,11 @@ def release(stale: QuerySet[Push]) -> None:
     )
     stale = stale.filter(state=PushState.IN_FLIGHT)
     stale.filter(Exists(newer)).update(state=PushState.SUPERSEDED, finished_at=timezone.now())
-    stale.update(state=PushState.PENDING)
+    try:
+        with transaction.atomic():
+            stale.update(state=PushState.PENDING)
+    except IntegrityError:  # a newer one came this moment: the next look will find it
+        logger.info("some claims are released later")
 
 
 def release_all() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from infrastructure import correlation
@@ -45,17 +46,26 @@ def finished(push: Push, request: Request | None, reply: Reply | None, clock: Cl
         if request is not None and reply is not None:
             registry.senders[push.module].acknowledge(push, request, reply)
             _record(push, clock, reply.http_status, "")
-        Push.objects.filter(pk=push.pk).update(
+        _still_ours(push).update(
             state=PushState.DONE,
             attempts=push.attempts + 1,
             finished_at=timezone.now(),
             last_error="",
             needs_operator=False,
         )
+    if push.module in URGENT:
+        return  # an address of its own, which says nothing of the platform
     if reply is None:
         circuit.leave(push.platform)
     else:
         platform_answered(push.platform)
+
+
+def _still_ours(push: Push) -> QuerySet[Push]:
+    """None when the claim was released meanwhile: then the row is of others, and may stand for something newer."""
+    return Push.objects.filter(
+        pk=push.pk, state=PushState.IN_FLIGHT, claimed_at=push.claimed_at, claimed_by=push.claimed_by
+    )
 
 
 def platform_answered(platform: RoamingPlatform) -> None:
@@ -108,9 +118,8 @@ def failed(push: Push, error: PeerError, clock: Clock) -> None:
             "last_error": error.detail,
             "needs_operator": state == PushState.FAILED or (error.permanent and not again_now),
         }
-        is_newest = not _has_newer(push) and _stored(push, values)
-        if not is_newest:
-            Push.objects.filter(pk=push.pk).update(
+        if _has_newer(push) or not _stored(push, values):
+            _still_ours(push).update(
                 **{**values, "state": PushState.SUPERSEDED, "finished_at": now, "needs_operator": False}
             )
     _tell_circuit(push, error)
@@ -126,15 +135,16 @@ def _stored(push: Push, values: dict[str, Any]) -> bool:
     """False when a newer push of the object, which nobody could see yet, waits by now: only one may."""
     try:
         with transaction.atomic():
-            Push.objects.filter(pk=push.pk).update(**values)
+            _still_ours(push).update(**values)
     except IntegrityError:
         return False
     return True
 
 
 def _tell_circuit(push: Push, error: PeerError) -> None:
-    # Commands' results go to addresses of their own, which say nothing of the platform.
-    if circuit.concerns_all(error) and push.module not in URGENT:
+    if push.module in URGENT:
+        return
+    if circuit.concerns_all(error):
         circuit.note_failure(push.platform, error)
     elif _is_of_object(error):
         platform_answered(push.platform)

@@ -38,13 +38,16 @@ def enqueue(
     correlation_id: str = "",
     give_up_at: datetime | None = None,
     not_before: datetime | None = None,
+    position: int = 0,
 ) -> None:
     """Makes sure that the platform is told of the object's present state (body None) or sent `body`.
 
+    `position`: of a CDR, among those of its sequence.
     Five changes become one request: a waiting push of the same object is used again. Needs a transaction: the
     UPDATE of the waiting row keeps a worker from claiming it before this change is committed.
     """
     values = {"method": method, "url": url, "body": body, "give_up_at": give_up_at, "correlation_id": correlation_id}
+    values["position"] = position
     _enqueue(platform, module, [NewState(object_id, sequence, not_before)], False, **values)
 
 

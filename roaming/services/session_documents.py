@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargingSession
+from infrastructure import outbox
 from roaming.choices import Module, PlatformType
 from roaming.models import Document, RoamingPlatform
 from roaming.ocpi.types import format_datetime
@@ -66,6 +67,7 @@ def freeze_cdr(cdr_id: int) -> None:
     frozen = Document.objects.filter(platform=platform, module=Module.CDRS, source_id=cdr.pk)
     if frozen.filter(problem="").exists():
         return
+    _freeze_earlier(cdr, platform)
     body = rendering.cdr(cdr, for_terminals=platform.type == PlatformType.PTP)
     problem = problem_of(Module.CDRS, body)
     # It may have waited for its invoice or for staff, and was in no list so far.
@@ -74,7 +76,19 @@ def freeze_cdr(cdr_id: int) -> None:
     values = {**documents.keys(body), "last_updated": moment, "problem": problem, "is_deleted": bool(problem)}
     document, _ = frozen.update_or_create(platform=platform, module=Module.CDRS, source_id=cdr.pk, defaults=values)
     if not problem and hub.may_queue(platform, document):
-        push.enqueue(platform, Module.CDRS, document.path, sequence=sequence_of(cdr.session.uid))
+        push.enqueue(
+            platform, Module.CDRS, document.path, sequence=sequence_of(cdr.session.uid), position=document.source_id
+        )
+
+
+def _freeze_earlier(cdr: CDR, platform: RoamingPlatform) -> None:
+    """What became of an earlier CDR of the session may have failed and wait to be tried again: a corrected one must not
+    be queued, and sent, before its credit is."""
+    written = Document.objects.filter(platform=platform, module=Module.CDRS).values("source_id")
+    earlier = CDR.objects.filter(session=cdr.session_id, pk__lt=cdr.pk).exclude(pk__in=written).order_by("pk")
+    for cdr_id in earlier.values_list("pk", flat=True):
+        for consume in outbox.consumers("cdr"):
+            consume(cdr_id)
 
 
 def sequence_of(session_uid: str) -> str:

@@ -1,11 +1,15 @@
 """From our change through outbox and push queue to the PTP, and from its message to the invoice."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
+from chargers.services.cdrs import credit_cdr
 from infrastructure import outbox
+from infrastructure.models import OutboxEvent
 from payments.models import Invoice, Terminal
 from payments.services.terminals import assign_terminal
 from roaming.choices import PushState
@@ -46,6 +50,22 @@ def test_the_invoice_number_is_in_the_cdr_that_partners_get(platform: Any, evse:
     outbox.drain()
     document = Document.objects.get(platform=platform, module="cdrs")
     assert document.body["invoice_reference_id"] == Invoice.objects.get().number
+
+
+def test_a_corrected_cdr_is_not_written_before_its_credit(platform: Any, evse: Any) -> None:
+    """Even when what follows from the credit fails at first and is tried again later."""
+    session = factories.make_session(platform, evse)
+    cdr = factories.make_cdr(session)
+    _record("cdr", cdr.pk)
+    outbox.drain()
+    credit = credit_cdr(cdr, "The meter was wrong.")
+    new = factories.make_cdr(session)
+    _record("cdr", new.pk)
+    OutboxEvent.objects.filter(topic="cdr", object_id=credit.pk).update(not_before=timezone.now() + timedelta(hours=1))
+    outbox.drain()
+    written = Document.objects.filter(module="cdrs").order_by("pk")
+    assert [document.source_id for document in written] == [cdr.pk, credit.pk, new.pk]
+    assert Invoice.objects.filter(cdr=credit).exists()
 
 
 def test_an_advice_from_the_wire_ends_up_on_the_invoice(ocpi: Any, platform: Any, evse: Any) -> None:

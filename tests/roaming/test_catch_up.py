@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from roaming.choices import Module, PlatformState, PushState
-from roaming.models import Document, PlatformEndpoint, Push, RoamingPlatform
-from roaming.services import catch_up, push, push_outcomes
+from roaming.models import ClientInfo, Document, PlatformEndpoint, Push, RoamingPlatform
+from roaming.services import catch_up, hub, push, push_outcomes
 from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,9 @@ def platform() -> RoamingPlatform:
 
 
 def document(platform: RoamingPlatform, module: str = Module.LOCATIONS, name: str = "X", **fields: Any) -> Document:
-    body = {"id": name} if module != Module.CDRS else {"id": name, "session_id": "S"}
+    body: dict[str, Any] = {"id": name}
+    if module == Module.CDRS:
+        body |= {"session_id": "S", "cdr_token": {"country_code": "DE", "party_id": "EMP"}}
     return DocumentFactory(platform=platform, module=module, object_id=name, body=body, **fields)
 
 
@@ -131,11 +133,17 @@ def test_the_order_holds_after_an_outage_of_any_length(platform: RoamingPlatform
     assert not Push.objects.filter(state__in=[PushState.PENDING, PushState.DROPPED]).exists()
 
 
+def queue_cdr(platform: RoamingPlatform, name: str, position: int) -> Push:
+    path = document(platform, Module.CDRS, name, source_id=position).path
+    push.enqueue(platform, Module.CDRS, path, sequence="session S", position=position)
+    return Push.objects.get(object_id=path)
+
+
 @responses.activate
 def test_of_one_sessions_cdrs_each_waits_until_the_one_before_was_taken(platform: RoamingPlatform) -> None:
     taken = responses.post(f"{BASE}/cdrs", json=OK)
-    for name in ("first", "credit", "corrected"):
-        push.enqueue(platform, Module.CDRS, document(platform, Module.CDRS, name).path, sequence="session S")
+    for position, name in enumerate(("first", "credit", "corrected")):
+        queue_cdr(platform, name, position)
     deliver_all()
     assert [json.loads(call.request.body)["id"] for call in taken.calls] == ["first", "credit", "corrected"]
 
@@ -143,14 +151,32 @@ def test_of_one_sessions_cdrs_each_waits_until_the_one_before_was_taken(platform
 @responses.activate
 def test_a_refused_credit_keeps_back_the_corrected_cdr_until_staff_decide(platform: RoamingPlatform) -> None:
     refusal = responses.post(f"{BASE}/cdrs", json={**OK, "status_code": 2001}, status=400)
-    for name in ("credit", "corrected"):
-        push.enqueue(platform, Module.CDRS, document(platform, Module.CDRS, name).path, sequence="session S")
+    for position, name in enumerate(("credit", "corrected")):
+        queue_cdr(platform, name, position)
     deliver_all()
     assert [json.loads(call.request.body)["id"] for call in refusal.calls] == ["credit"]
     push.discard(Push.objects.order_by("pk")[0])
     responses.replace(responses.POST, f"{BASE}/cdrs", json=OK)
     deliver_all()
     assert Push.objects.order_by("pk")[1].state == PushState.DONE
+
+
+@responses.activate
+@pytest.mark.parametrize("by", ["staff", "hub"])
+def test_a_cdr_that_is_queued_anew_goes_before_its_credit(platform: RoamingPlatform, by: str) -> None:
+    taken = responses.post(f"{BASE}/cdrs", json=OK)
+    first = queue_cdr(platform, "first", 1)
+    if by == "staff":
+        push.discard(first)
+    else:
+        Push.objects.update(state=PushState.SUPERSEDED)
+    queue_cdr(platform, "credit", 2)
+    if by == "staff":
+        push.send_again(Push.objects.get(pk=first.pk))
+    else:
+        hub._catch_up(ClientInfo(platform=platform, country_code="DE", party_id="EMP"))
+    deliver_all()
+    assert [json.loads(call.request.body)["id"] for call in taken.calls] == ["first", "credit"]
 
 
 @responses.activate

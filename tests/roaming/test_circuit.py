@@ -228,6 +228,40 @@ def test_a_commands_result_is_no_probe(platform: RoamingPlatform, monkeypatch: A
 
 
 @responses.activate
+def test_after_a_pause_that_outlasts_a_session_its_cdr_still_arrives(platform: RoamingPlatform) -> None:
+    """One wish is no open circuit: the session was given up, and nothing else says that it may be told again."""
+    session = queued(platform, sequence="session S")
+    cdr = queued(platform, Module.CDRS, "C1", sequence="session S")
+    responses.put(f"{BASE}/2.2.1/sessions/AT/PLG/S1", status=503, headers={"Retry-After": "900"})
+    assert push.deliver_next(platform.pk) and not push.deliver_next(platform.pk)
+    session.refresh_from_db()
+    assert session.state == PushState.DROPPED and Circuit.objects.get().opened_at is None
+    responses.replace(responses.PUT, f"{BASE}/2.2.1/sessions/AT/PLG/S1", json=OK)
+    responses.post(f"{BASE}/2.2.1/cdrs", json=OK)
+    responses.get(f"{BASE}/versions", json={**OK, "data": []})
+    make_due()
+    push.probe(platform.pk)
+    while push.deliver_next(platform.pk):
+        pass
+    cdr.refresh_from_db()
+    assert cdr.state == PushState.DONE
+
+
+@responses.activate
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_commands_result_says_nothing_of_the_platform(platform: RoamingPlatform, is_taken: bool) -> None:
+    opened = fail(platform, circuit.OPENS_AFTER)
+    Circuit.objects.update(probe_started_at=timezone.now())
+    responses.post(f"{BASE}/result", json=OK if is_taken else {**OK, "status_code": 2001})
+    frozen = {"country_code": "AT", "party_id": "PLG", "body": {"result": "ACCEPTED"}}
+    push.enqueue(platform, Module.COMMANDS, "uid", method="POST", url=f"{BASE}/result", body=frozen)
+    assert push.deliver_next(platform.pk)
+    circuit_now = Circuit.objects.get()
+    assert (circuit_now.failures, circuit_now.probe_at) == (opened.failures, opened.probe_at)
+    assert circuit_now.probe_started_at is not None
+
+
+@responses.activate
 def test_a_probe_that_is_not_due_is_not_sent(platform: RoamingPlatform) -> None:
     fail(platform, circuit.OPENS_AFTER)
     push.probe(platform.pk)

@@ -1,5 +1,6 @@
 """The queue of what platforms must be told: coalesced, claimed once, retried, given up, said again."""
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -265,6 +266,24 @@ def test_a_change_during_the_request_is_a_push_of_its_own(platform: RoamingPlatf
     stored = Document.objects.get()
     assert stored.acknowledged != stored.body
     assert Push.objects.filter(state=PushState.PENDING).count() == 1
+
+
+@responses.activate
+@pytest.mark.parametrize("answer", [{"json": OK}, {"status": 503}, {"json": {**OK, "status_code": 2001}}])
+def test_the_outcome_of_a_claim_that_was_released_changes_nothing(platform: RoamingPlatform, answer: Any) -> None:
+    """A worker that took too long: its row may stand for a newer state, or be on its way with another one."""
+    row = session_push(platform)
+
+    def release_meanwhile(_: Any) -> tuple[int, dict[str, str], str]:
+        Push.objects.update(claimed_at=timezone.now() - push.CLAIM_LIFETIME - timedelta(seconds=1))
+        push.sweep()
+        return answer.get("status", 200), {}, json.dumps(answer.get("json", ""))
+
+    responses.add_callback(responses.PUT, SESSION_URL, callback=release_meanwhile)
+    push.deliver_next(row.platform_id)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.needs_operator) == (PushState.PENDING, 0, False)
+    assert row.tries.count() == 1
 
 
 def test_a_discarded_push_is_not_sent_any_more(platform: RoamingPlatform) -> None:
