@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
+class NotSent(Exception):
+    """The socket had gone before the frame was on it: the charger cannot have heard of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Result of a call, and the charger's answer as it came or the error in words."""
@@ -64,13 +68,15 @@ class Adapter(Protocol):
 
 
 async def perform(adapter: Adapter, call: ClaimedCall) -> Outcome:
-    """Sends a call and waits for its end; whatever happens is an outcome."""
+    """Sends a call and waits for its end; whatever happens is an outcome. Raises NotSent if nothing happened."""
     remaining = (call.expires_at - timezone.now()).total_seconds()
     try:
         async with asyncio.timeout(remaining):
             return await _send(adapter, call)
     except TimeoutError:
         return Outcome(CallResult.TIMEOUT, {"reason": "The charger did not answer in time."})
+    except NotSent:
+        raise
     except (NotSupportedError, ActionNotImplemented) as error:
         return Outcome(CallResult.NOT_SUPPORTED, _in_words(error))
     except OCPPError as error:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from chargers.choices import Direction
 from chargers.ocpp import auth, database
-from chargers.ocpp.adapter import Adapter, Outcome, perform
+from chargers.ocpp.adapter import Adapter, NotSent, Outcome, perform
 from chargers.ocpp.draining import CallsUnderWay
 from chargers.ocpp.pace import Pace
 from chargers.ocpp.v16 import ChargePoint16
@@ -160,6 +160,10 @@ class OcppConsumer(AsyncWebsocketConsumer):
             async with self._turn:
                 await self.adapter.handle(frame)
                 await self._note_seen(lifecycle.WRITE_SEEN_EVERY.total_seconds())
+        except NotSent as error:
+            # The socket went away while we worked. Frames that it brought before still have to be handled;
+            # the charger repeats what it got no answer to.
+            logger.info("charger %s did not get an answer: %s", self.charger_id, error)
         except (OperationalError, InterfaceError) as error:
             # It keeps what it got no answer to, and brings it again.
             logger.error("charger %s: the database is away, it shall come again: %s", self.charger_id, error)
@@ -173,9 +177,7 @@ class OcppConsumer(AsyncWebsocketConsumer):
         try:
             await self.send(text_data=frame)
         except Exception as error:
-            # The socket went away while we worked. Frames that it brought before still have to be handled;
-            # the charger repeats what it got no answer to.
-            logger.info("charger %s did not get an answer: %r", self.charger_id, error)
+            raise NotSent(repr(error)) from error
 
     async def _note_seen(self, interval: float) -> None:
         now = timezone.now()
@@ -233,12 +235,17 @@ class OcppConsumer(AsyncWebsocketConsumer):
                 self._wake.set()
 
     async def _serve_call(self) -> bool:
-        """False when none waits, or when this process ends: the charger's next socket takes it then."""
+        """False when none waits, this socket is gone or this process ends: the charger's next socket takes it then."""
         with self._calls.one():
             call = None if self._calls.is_ending else await self._claim()
             if call is not None:
                 with correlation.correlated(call.correlation_id):
-                    outcome = await perform(self.adapter, call)
+                    try:
+                        outcome = await perform(self.adapter, call)
+                    except NotSent as error:
+                        logger.info("charger %s was not sent call %s: %s", self.charger_id, call.id, error)
+                        await asyncio.shield(database.run(calls.give_back, call.id, self.channel_name))
+                        return False
                     # Written down though the socket goes meanwhile, and this task with it.
                     await asyncio.shield(self._finish(call, outcome))
         return call is not None
@@ -276,7 +283,18 @@ class OcppConsumer(AsyncWebsocketConsumer):
     async def _claim(self) -> calls.ClaimedCall | None:
         # Not between a frame and its answer: a stop must not overtake the answer that tells the transaction's id.
         async with self._turn:
-            return await database.run(calls.claim_next, self.charger_id, self.channel_name)
+            claiming = asyncio.ensure_future(database.run(calls.claim_next, self.charger_id, self.channel_name))
+            try:
+                return await asyncio.shield(claiming)
+            except asyncio.CancelledError:
+                self._spawn(self._give_back(claiming))
+                raise
+
+    async def _give_back(self, claiming: asyncio.Future[calls.ClaimedCall | None]) -> None:
+        """What is claimed while the socket goes."""
+        with self._calls.one():
+            if (call := await claiming) is not None:
+                await database.run(calls.give_back, call.id, self.channel_name)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from chargers.choices import CallAction, CallResult, CallState, SessionStatus
-from chargers.models import ChargingSession, OutgoingCall
+from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import lifecycle, masking, reservations
 from chargers.services.lock_order import lock_call, lock_session
 from chargers.services.new_passwords import asked_password, new_password
-from chargers.services.outgoing import CALL_WAITS, Json
+from chargers.services.outgoing import CALL_WAITS, Json, wake
 from infrastructure import outbox
 from infrastructure.wakeups import wake_channel
 
@@ -52,13 +52,30 @@ def claim_next(charger_id: int, channel_name: str) -> ClaimedCall | None:
         call = waiting.order_by("pk").first()
         if call is None:
             return None
-        # The condition is in the UPDATE: two sockets of one charger must not both send.
-        mine = OutgoingCall.objects.filter(pk=call.pk, state=CallState.PENDING)
+        # The conditions are in the UPDATE: two sockets of one charger must not both send, nor one that was replaced.
+        # No join, which would hide the state in a subquery that is not looked at again after a wait.
+        current = ChargerConnection.objects.filter(channel_name=channel_name).values("charger_id")
+        mine = OutgoingCall.objects.filter(pk=call.pk, state=CallState.PENDING, charger_id__in=current)
         if mine.update(state=CallState.SENT, sent_at=timezone.now()):
             if call.action == CallAction.OCPP and (password := asked_password(call.payload)):
                 # Before it leaves: the charger may come back with it sooner than it answers.
                 lifecycle.expect_password(charger_id, password)
             return ClaimedCall(call.pk, CallAction(call.action), call.payload, call.expires_at, call.correlation_id)
+
+
+def give_back(call_id: int, channel_name: str) -> None:
+    """A claimed call never left through this socket: it waits for the charger's next one."""
+    with transaction.atomic():
+        call = lock_call(call_id)
+        if call is None or call.state != CallState.SENT:
+            return
+        if call.action == CallAction.OCPP and (password := asked_password(call.payload)):
+            lifecycle.forget_password(call.charger_id, password)
+        call.state, call.sent_at = CallState.PENDING, None
+        call.save(update_fields=["state", "sent_at"])
+        current = ChargerConnection.objects.filter(charger_id=call.charger_id).exclude(channel_name=channel_name)
+        if current.exclude(channel_name="").exists():
+            wake(call.charger_id)
 
 
 def finish_call(call_id: int, result: CallResult, answer: Json | None) -> None:

@@ -65,6 +65,15 @@ def in_another_order(of_secret: str, of_other: str) -> Any:
     return {"setVariableResult": [secret | {"attributeStatus": of_secret}, other | {"attributeStatus": of_other}]}
 
 
+def test_a_password_that_never_left_opens_nothing(charger: Any):
+    call = change_16(charger)
+    send(call)
+    calls.give_back(call.pk, CHANNEL)
+    assert not is_let_in(charger, NEW)
+    send(call)
+    assert is_let_in(charger, NEW)
+
+
 @pytest.mark.parametrize(
     ("ask", "result", "answer"),
     [

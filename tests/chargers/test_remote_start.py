@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from chargers.choices import CallResult
@@ -75,6 +75,37 @@ def test_a_call_is_claimed_once_and_by_the_current_socket_only():
     assert calls.claim_next(charger_id, CHANNEL).payload["id_tag"] == session.id_tag
     assert calls.claim_next(charger_id, CHANNEL) is None
     assert session.calls.get().state == "SENT"
+
+
+def test_a_socket_that_is_replaced_meanwhile_claims_nothing():
+    session = make_pending()
+
+    def replace(execute, query, *args):
+        if query.startswith("UPDATE") and "outgoingcall" in query:
+            ChargerConnection.objects.update(channel_name="specific.test!newer")
+        return execute(query, *args)
+
+    with connection.execute_wrapper(replace):
+        assert calls.claim_next(session.connector.evse.charger_id, CHANNEL) is None
+    assert calls.claim_next(session.connector.evse.charger_id, "specific.test!newer") is not None
+
+
+def test_a_call_that_was_given_back_wakes_the_socket_that_came_meanwhile(monkeypatch):
+    woken = []
+    monkeypatch.setattr(calls, "wake", woken.append)
+    session = make_pending()
+    call, charger_id = session.calls.get(), session.connector.evse.charger_id
+    calls.claim_next(charger_id, CHANNEL)
+    calls.give_back(call.pk, CHANNEL)
+    assert woken == []  # it would be sent the same dead way again
+    calls.claim_next(charger_id, CHANNEL)
+    ChargerConnection.objects.update(channel_name="specific.test!newer")
+    calls.give_back(call.pk, CHANNEL)
+    assert woken == [charger_id]
+    assert calls.claim_next(charger_id, "specific.test!newer") is not None
+    calls.finish_call(call.pk, CallResult.ACCEPTED, {})
+    calls.give_back(call.pk, CHANNEL)
+    assert session.calls.get().state == "DONE"
 
 
 def test_an_accepted_start_is_told():

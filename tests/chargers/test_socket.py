@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -268,6 +269,69 @@ async def test_after_a_restart_a_sent_call_is_not_sent_again_and_the_transaction
     await database.run(calls.expire_calls)
     assert (await row(OutgoingCall)).result == "ACCEPTED"
     await charger.close()
+
+
+async def test_a_call_that_never_left_is_for_the_next_socket(connector, identity, monkeypatch):
+    charger = await ChargerSocket(identity).open()
+    send = consumer.OcppConsumer.send
+
+    async def gone(self, text_data=None, bytes_data=None, close=False):
+        raise RuntimeError("the socket is gone")
+
+    monkeypatch.setattr(consumer.OcppConsumer, "send", gone)
+    given_back = watch_given_back(monkeypatch)
+    await request_start(connector)
+    await until(lambda: given_back)
+    waiting = await row(OutgoingCall)
+    assert (waiting.state, waiting.sent_at) == ("PENDING", None)
+    monkeypatch.setattr(consumer.OcppConsumer, "send", send)
+    await charger.close()
+    charger = await ChargerSocket(identity).open()
+    assert (await charger.request())[2] == "RemoteStartTransaction"
+    await charger.close()
+
+
+async def test_a_call_claimed_while_the_socket_goes_is_for_the_next_one(connector, identity, monkeypatch):
+    claiming, gone, left = threading.Event(), threading.Event(), asyncio.Event()
+    claim = calls.claim_next
+
+    def claim_slowly(*args):
+        call = claim(*args)
+        if call is not None:
+            claiming.set()
+            gone.wait(10)
+        return call
+
+    async def leave(self, group, channel):
+        left.set()
+
+    monkeypatch.setattr(calls, "claim_next", claim_slowly)
+    monkeypatch.setattr(type(get_channel_layer()), "group_discard", leave)
+    given_back = watch_given_back(monkeypatch)
+    charger = await ChargerSocket(identity).open()
+    await request_start(connector)
+    async with asyncio.timeout(10):
+        while not claiming.is_set():
+            await asyncio.sleep(0.01)
+    await charger.send_input({"type": "websocket.disconnect", "code": 1006})
+    async with asyncio.timeout(10):
+        await left.wait()
+    gone.set()
+    await charger.wait(10)
+    await until(lambda: given_back)
+    assert (await row(OutgoingCall)).state == "PENDING"
+
+
+def watch_given_back(monkeypatch):
+    """What was given back, once it is."""
+    give_back, given_back = calls.give_back, []
+
+    def watched(*args):
+        give_back(*args)
+        given_back.append(args)
+
+    monkeypatch.setattr(calls, "give_back", watched)
+    return given_back
 
 
 async def test_an_answer_counts_though_the_charger_goes_with_it(connector, identity):
