@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -236,8 +237,7 @@ class OperateActions(Pages):
         connection: ChargerConnection = self._object(request, object_id)
         now = {"security_profile": connection.security_profile, "certificate_name": connection.certificate_name}
         form = SecurityForm(request.POST if request.method == "POST" else None, initial=now)
-        if form.is_valid():
-            connection_security.set_profile(connection, **form.cleaned_data)
+        if form.is_valid() and _secured(connection, form):
             messages.success(
                 request,
                 _("%(charger)s has to show this from its next connection on.") % {"charger": connection.charger},
@@ -249,6 +249,14 @@ class OperateActions(Pages):
             "form": form,
         }
         return self._page(request, connection, gettext("Security"), "chargers/confirm.html", context)
+
+
+def _secured(connection: ChargerConnection, form: SecurityForm) -> bool:
+    try:
+        connection_security.set_profile(connection, **form.cleaned_data)
+    except ValidationError as error:
+        form.add_error("certificate_name", error)
+    return form.is_valid()
 
 
 def offered(connection: ChargerConnection) -> dict[str, Operation]:

@@ -650,6 +650,7 @@ WORDS = (
     _("platform endpoints"),
     _("platform role"),
     _("platform roles"),
+    _("position"),
     _("postal code"),
     _("power type"),
     _("power w"),

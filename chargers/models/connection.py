@@ -47,6 +47,13 @@ class ChargerConnection(models.Model):
 
     class Meta:
         verbose_name = _("connection")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["certificate_name"],
+                condition=~models.Q(certificate_name=""),
+                name="connection_certificate_name",
+            )
+        ]
 
     def __str__(self) -> str:
         state = gettext("online") if self.is_online else gettext("offline")

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +20,9 @@ from django.utils.translation import gettext as _
 from chargers.choices import ChargerEventKind
 from chargers.models import ChargerConnection
 from chargers.services.charger_events import record_event
+from chargers.services.connection_security import check_name
 from chargers.services.outgoing import Json, request_ocpp
+from infrastructure import ids
 from infrastructure.models import Charger
 
 logger = logging.getLogger(__name__)
@@ -139,9 +142,17 @@ def _check_key(request: x509.CertificateSigningRequest) -> None:
 
 def _expected_name(charger: Charger) -> str:
     """As the handshake asks for it. Never what the charger says of itself, such as a serial number: it could take
-    another one's."""
+    another one's. Raises Unsigned when another charger could be proven with it."""
     names = ChargerConnection.objects.filter(charger=charger).values_list("certificate_name", flat=True)
-    return names.first() or charger.identity
+    name = names.first() or charger.identity
+    try:
+        # Other signs are written differently by each proxy: escaped, they may read as another name.
+        ids.identity_validator(name)
+        check_name(charger.pk, name)
+    except ValidationError as error:
+        text = _("The name %(name)s is not signed: %(why)s Set another one in Security on this page.")
+        raise Unsigned(text % {"name": name, "why": " ".join(error.messages)}) from error
+    return name
 
 
 def _subject(request: x509.CertificateSigningRequest, name: str, organization: str) -> x509.Name:

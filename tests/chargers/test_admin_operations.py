@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ from chargers.services import calls, operations
 from chargers.services.ocpp_requests import check_request
 from infrastructure.models import Charger
 from infrastructure.outbox import drain
+from infrastructure.services import masterdata
 from tests.chargers.factories import make_connector
 from tests.infrastructure.factories import ChargerFactory, LocationFactory, make_staff
 
@@ -291,6 +293,28 @@ def test_the_security_profile_is_set_and_0_only_where_allowed(staff: Any, connec
     staff.post(address, {"security_profile": "0"})
     connection.refresh_from_db()
     assert connection.security_profile == 0
+
+
+@pytest.mark.parametrize(("identity", "name"), [("CP-B", ""), ("CP-C", "CP-B")])
+def test_a_name_that_proves_another_operators_charger_is_not_set(staff: Any, connection: Any, identity: str, name: str):
+    ChargerConnection.objects.create(charger=ChargerFactory(identity=identity), certificate_name=name)
+    answer = staff.post(page(connection, "security"), {"security_profile": "3", "certificate_name": "CP-B"})
+    assert "each needs one of its own" in str(answer.context["form"].errors["certificate_name"])
+    connection.refresh_from_db()
+    assert connection.certificate_name == ""
+
+
+def test_no_charger_is_created_or_renamed_to_what_another_ones_certificate_says(connection: Any):
+    ChargerConnection.objects.update(certificate_name="SN-1")
+    other = ChargerFactory()
+    for charger in (Charger(location=other.location, identity="SN-1"), other):
+        charger.identity = "SN-1"
+        with pytest.raises(ValidationError) as refused:
+            masterdata.save(charger)
+        assert list(refused.value.message_dict) == ["identity"]
+    own = connection.charger
+    own.identity = "SN-1"
+    masterdata.save(own)
 
 
 @pytest.fixture

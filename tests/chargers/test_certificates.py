@@ -18,6 +18,7 @@ from config.checks import check_installation
 from tests.chargers.certificates import make_authority, make_csr, new_key, unreadable_csr, use_authority
 from tests.chargers.charger_socket import PASSWORD, ChargerSocket
 from tests.chargers.factories import make_connector
+from tests.infrastructure.factories import ChargerFactory
 
 pytestmark = pytest.mark.django_db
 DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
@@ -86,6 +87,33 @@ def test_the_name_is_the_one_that_the_handshake_asks_for(charger: Any):
     ChargerConnection.objects.update(certificate_name="SERIAL-7")
     assert certificates.receive_request(charger.pk, make_csr(*subject(charger, CN="SERIAL-7")), is_proven=True)
     assert not certificates.receive_request(charger.pk, make_csr(*subject(charger)), is_proven=True)
+
+
+def theirs_is_the_identity(charger: Any) -> None:
+    ChargerConnection.objects.update(certificate_name="CP-B")
+    ChargerFactory(identity="CP-B")
+
+
+def theirs_is_the_name_in_the_certificate(charger: Any) -> None:
+    type(charger).objects.update(identity="CP-B")
+    ChargerConnection.objects.create(charger=ChargerFactory(), certificate_name="CP-B")
+
+
+@pytest.mark.parametrize("arrange", [theirs_is_the_identity, theirs_is_the_name_in_the_certificate])
+def test_no_name_is_signed_that_another_charger_goes_by(charger: Any, arrange: Any):
+    """Also where two became one at the same moment."""
+    arrange(charger)
+    assert not certificates.receive_request(charger.pk, make_csr(*subject(charger, CN="CP-B")), is_proven=True)
+    assert "Another charger has the identity CP-B" in ChargerEvent.objects.get().info
+
+
+def test_no_name_is_signed_that_a_proxy_may_write_as_another(charger: Any):
+    name = "C\\P-B"
+    csr = make_csr(*subject(charger, CN=name))
+    assert common_name(x509.load_pem_x509_csr(csr.encode()).subject.rfc4514_string()) == "CP-B"
+    ChargerConnection.objects.update(certificate_name=name)
+    assert not certificates.receive_request(charger.pk, csr, is_proven=True)
+    assert "letters, digits" in ChargerEvent.objects.get().info
 
 
 def weak(charger: Any) -> str:
