@@ -113,8 +113,8 @@ def ask_permit(charger_id: int, event: TransactionReported, *, is_overdue: bool 
     opening = openings.find_opening(charger_id, timeline, is_overdue=is_overdue)
     if opening is not None:
         return authorize.permit_start(charger_id, opening.start) if opening.start.id_tag else None
-    if event.id_tag is None:
-        return None
+    if event.id_tag is None or is_overdue:
+        return None  # what is overdue has got its answer
     tag = authorize.authorize(charger_id, event.id_tag)
     return Permit(tag.status, tag.parent_id_tag)
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from chargers.models import CDR, ChargingSession, HeldEvent, IdToken, LateStop, OutgoingCall, ParkingSpan
 from chargers.ocpp import database
-from chargers.services import commands, transactions
+from chargers.services import authorize, commands, transactions
 from infrastructure.models import EVSE
 from tests.chargers.factories import make_start, make_version
 from tests.chargers.test_socket import until
@@ -203,6 +203,20 @@ async def test_an_end_without_a_beginning_gives_up_no_start_and_is_forgotten(con
     assert (await session()).status == "PENDING"
     assert await held_for(settings.LOST_STOP_GRACE_OFFLINE + timedelta(minutes=1)) == 0
     assert (await session()).status == "PENDING"
+    await station.close()
+
+
+@pytest.mark.parametrize("told", [("Started", "Authorized"), ("Ended", "StopAuthorized")], ids=lambda told: told[0])
+async def test_nobody_is_asked_again_and_again_about_the_card_of_a_transaction_that_came_to_nothing(
+    connector, identity, settings, monkeypatch, told
+):
+    station = await Station(identity).open()
+    await station.tell(*told, 5, seq_no=3, state="Idle", tag="CARD-1", evse={"id": 1})
+    asked = []
+    monkeypatch.setattr(authorize, "authorize", lambda *of: asked.append(of))
+    monkeypatch.setattr(authorize, "permit_start", lambda *of: asked.append(of))
+    assert await held_for(settings.LOST_STOP_GRACE + timedelta(minutes=1)) == 1
+    assert asked == []
     await station.close()
 
 
