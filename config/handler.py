@@ -7,12 +7,15 @@ from typing import IO, Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core import signals
-from django.core.exceptions import RequestAborted
+from django.core.exceptions import RequestAborted, RequestDataTooBig
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 # Threads kept for the next requests; more are made and ended with the requests that need them.
 KEPT_THREADS = 20
+# Room for the largest file that staff may import. Bodies are read, and kept on disk, before anything knows who sends.
+LARGEST_BODY = 10 * 1024 * 1024
 
 
 class OneThreadHandler(ASGIHandler):
@@ -50,11 +53,29 @@ class OneThreadHandler(ASGIHandler):
             body_file = await self.read_body(receive)
         except RequestAborted:
             return
+        except RequestDataTooBig:
+            refusal = HttpResponse("This request is too large.", status=413, headers={"Connection": "close"})
+            return await self.send_response(refusal, send)
         with closing(body_file):
             response = await self._respond_in_thread(scope, body_file)
             await self.send_response(response, send)
             if response.streaming:
                 await sync_to_async(response.close)()
+
+    async def read_body(self, receive: Any) -> IO[bytes]:
+        """Raises RequestDataTooBig."""
+        received = 0
+
+        async def receive_bounded() -> Any:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > LARGEST_BODY:
+                raise RequestDataTooBig
+            return message
+
+        body: IO[bytes] = await super().read_body(receive_bounded)
+        return body
 
     def _respond(self, scope: Any, body_file: IO[bytes]) -> Any:
         """All of a request but sending, unless its answer is made while it is sent."""

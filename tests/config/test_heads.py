@@ -1,5 +1,7 @@
 """What a stranger sends before it has said who it is: no request keeps the server waiting, or its memory."""
 
+import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from config.handler import LARGEST_BODY, OneThreadHandler
 from config.heads import LONGEST_HEAD, BoundedHeads
 
 PATIENCE = 10.0
@@ -70,3 +73,21 @@ def test_the_next_request_of_a_connection_has_a_head_of_its_own(port: int) -> No
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 40_000)
             connection.sendall(b"\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 204 ")
+
+
+def test_a_body_without_end_is_refused_before_it_fills_the_disk() -> None:
+    """Whoever sends it, and wherever to: it is read before anything asks."""
+    handler, answers, parts = OneThreadHandler(), [], itertools.count()
+    scope = {"type": "http", "method": "POST", "path": "/ocpi/2.2.1/tokens", "headers": [], "query_string": b""}
+
+    async def receive() -> dict[str, Any]:
+        next(parts)
+        return {"type": "http.request", "body": bytes(1024 * 1024), "more_body": True}
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    asyncio.run(handler(scope, receive, send))
+    assert answers[0]["status"] == 413
+    assert (b"Connection", b"close") in answers[0]["headers"]
+    assert next(parts) == LARGEST_BODY // 1024 // 1024 + 1
