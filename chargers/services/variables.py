@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from chargers.choices import CallAction, CallResult
@@ -16,6 +17,18 @@ Json = dict[str, Any]
 
 # OCPP 2.0.1 allows 2,500 characters; more is cut.
 LONGEST_VALUE = 10_000
+# What a variable is found by, and what is told of it.
+KEY = (
+    "variable",
+    "component",
+    "component_instance",
+    "evse_number",
+    "connector_number",
+    "variable_instance",
+    "attribute",
+)
+TOLD = ("value", "is_known", "is_readonly", "needs_reboot", "characteristics", "read_at")
+Key = tuple[str, str, str, int, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +59,52 @@ class VariableValue:
 
 
 def record_variables(charger_id: int, values: Iterable[VariableValue]) -> None:
-    """Writes what the charger told; later values of one name win. EVSEs and connectors that cannot be are left out."""
-    by_name = {value.name: value for value in values if _is_of_somewhere(value.name)}
-    for name, value in by_name.items():
-        ChargerVariable.objects.update_or_create(charger_id=charger_id, **_columns(name), defaults=_told(name, value))
+    """Writes what the charger told; later values of one name win. EVSEs and connectors that cannot be are left out.
+
+    All at once: a charger tells hundreds.
+    """
+    told = {_key(value.name): value for value in values if _is_of_somewhere(value.name)}
+    with transaction.atomic():
+        known = ChargerVariable.objects.filter(charger_id=charger_id, variable__in={variable for variable, *_ in told})
+        rows = {_key_of(row): row for row in known.select_for_update(no_key=True).order_by("pk")}
+        # In the order of their names: two of these must not block each other.
+        written = [_with(rows.get(key), charger_id, key, told[key]) for key in sorted(told)]
+        ChargerVariable.objects.bulk_create(
+            written, update_conflicts=True, unique_fields=["charger", *KEY], update_fields=TOLD
+        )
+
+
+def _key(name: VariableName) -> Key:
+    return (
+        _clean(name.variable)[:50],
+        _clean(name.component)[:50],
+        _clean(name.component_instance)[:50],
+        name.evse_number,
+        name.connector_number,
+        _clean(name.variable_instance)[:50],
+        name.attribute[:9],
+    )
+
+
+def _key_of(row: ChargerVariable) -> tuple[Any, ...]:
+    return tuple(getattr(row, column) for column in KEY)
+
+
+def _with(row: ChargerVariable | None, charger_id: int, key: Key, value: VariableValue) -> ChargerVariable:
+    """The row with what was told; without its id, which is not what it is found by."""
+    row = row or ChargerVariable(charger_id=charger_id, **dict(zip(KEY, key, strict=True)))
+    row.pk = None
+    for column, told in _told(value).items():
+        setattr(row, column, told)
+    return row
 
 
 def _is_of_somewhere(name: VariableName) -> bool:
     return is_number(name.evse_number) and is_number(name.connector_number)
 
 
-def _columns(name: VariableName) -> Json:
-    return {
-        "variable": _clean(name.variable)[:50],
-        "component": _clean(name.component)[:50],
-        "component_instance": _clean(name.component_instance)[:50],
-        "evse_number": name.evse_number,
-        "connector_number": name.connector_number,
-        "variable_instance": _clean(name.variable_instance)[:50],
-        "attribute": name.attribute[:9],
-    }
-
-
-def _told(name: VariableName, value: VariableValue) -> Json:
-    text = HIDDEN if value.value and name.variable.lower() in SECRET_NAMES else _clean(value.value or "")
+def _told(value: VariableValue) -> Json:
+    text = HIDDEN if value.value and value.name.variable.lower() in SECRET_NAMES else _clean(value.value or "")
     told: Json = {"value": text[:LONGEST_VALUE], "is_known": value.value is not None, "read_at": timezone.now()}
     optional = ("is_readonly", "needs_reboot", "characteristics")
     return told | {column: given for column in optional if (given := getattr(value, column)) is not None}

@@ -7,6 +7,7 @@ import pytest
 from chargers.choices import CallResult
 from chargers.models import ChargerVariable, OutgoingCall
 from chargers.services import calls, operations, variables
+from chargers.services.variables import VariableName, VariableValue
 from tests.chargers.factories import make_connector
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +45,21 @@ def test_keys_that_were_read(charger: Any):
     ]
     read(charger, {**INTERVAL, "value": "90"})
     assert told(charger)[0] == ("HeartbeatInterval", "90", True, False, False)
+
+
+def test_dozens_of_keys_are_as_few_queries_as_one(charger: Any, django_assert_num_queries: Any):
+    read(charger, {**INTERVAL, "readonly": True})
+    keys = [VariableValue(VariableName(f"Key{number}"), str(number)) for number in range(60)]
+    with django_assert_num_queries(4):  # a savepoint and its release
+        variables.record_variables(charger.pk, [*keys, VariableValue(VariableName("HeartbeatInterval"), "7")])
+    assert len(told(charger)) == 61
+    assert ("HeartbeatInterval", "7", True, True, False) in told(charger)  # what was not told again stays
+
+
+def test_names_that_are_cut_to_one_are_one(charger: Any):
+    long = "x" * 50
+    read(charger, {"key": f"{long}1", "value": "1"}, {"key": f"{long}2", "value": "2"})
+    assert told(charger) == [(long, "2", True, False, False)]
 
 
 def test_a_key_that_was_changed(charger: Any):
