@@ -102,9 +102,11 @@ class Cost:
         shares = sorted(self.gross_by_rate, key=lambda one: -1 if one[0] is None else one[0])
         if self.total.incl_vat == self.subtotal.incl_vat:
             return shares
-        if not shares:
+        # Not `subtotal`: published, that of a few Wh is zero or far from the sum of its shares.
+        before = sum((gross for _, gross in shares), ZERO)
+        if not before:
             return [(self._rate_of_total(), self.total.incl_vat)]
-        return [(rate, gross * self.total.incl_vat / self.subtotal.incl_vat) for rate, gross in shares]
+        return [(rate, gross * self.total.incl_vat / before) for rate, gross in shares]
 
     def _rate_of_total(self) -> Decimal | None:
         """The percentage inside a minimum price, for a session in which nothing else costs anything."""

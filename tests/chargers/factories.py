@@ -47,6 +47,7 @@ def make_version(
     vat: str = "20",
     preauthorisation: str | None = "50.00",
     max_price: dict[str, float] | None = None,
+    min_price: dict[str, float] | None = None,
 ) -> TariffVersion:
     """One element for all hours; prices are net per kWh, per hour and per session."""
     number = RoamingTariff.objects.count() + 1
@@ -60,7 +61,7 @@ def make_version(
         "currency": "EUR",
         "type": "AD_HOC_PAYMENT",
         "elements": [{"price_components": components}],
-        "min_price": None,
+        "min_price": min_price,
         "max_price": max_price,
         "preauthorisation": preauthorisation,
         "tariff_alt_text": [{"language": "en", "text": "Test"}],

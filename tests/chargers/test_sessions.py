@@ -221,6 +221,14 @@ def test_a_transaction_that_was_never_ended_ends_when_the_next_begins():
     assert (session.kwh, session.ended_at) == (2, began + minutes(10))
 
 
+def test_the_minimum_price_is_due_for_a_few_watt_hours_too():
+    session = make_active(tariff_version=make_version(energy="0.01", min_price={"excl_vat": 0.8333, "incl_vat": 1.0}))
+    end(session, session.started_at + minutes(1), 4)
+    cdr = CDR.objects.get()
+    assert (cdr.total_energy, cdr.total_cost_incl_vat) == (Decimal("0.004"), 1)
+    assert cdr.cost["vat_totals"] == [{"vat": "20.0", "net": "0.83", "vat_amount": "0.17", "gross": "1.00"}]
+
+
 def test_the_bill_never_exceeds_the_limit():
     session = make_active(limit=Decimal("5.00"))
     end(session, timezone.now(), 100_000)

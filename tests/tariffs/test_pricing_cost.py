@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tariffs.pricing import ChargingPeriod, PricingError, Tariff, VatTotal, money, ocpi_number, price_periods
 from tariffs.pricing.restrictions import Moment, matches
@@ -142,6 +144,51 @@ def test_cents_lost_in_rounding_are_given_to_the_largest_remainders():
 def test_minimum_for_a_session_in_which_nothing_was_used():
     raw = content(component("ENERGY", 0.4, 20), min_price={"excl_vat": 1.0, "incl_vat": 1.2})
     assert charged(raw).vat_totals() == (VatTotal(Decimal(20), Decimal("1.00"), Decimal("0.20"), Decimal("1.20")),)
+
+
+@pytest.mark.parametrize(
+    ("priced", "kwh", "hours"),
+    [(component("ENERGY", 0.01, 20), "0.004", 0), (component("TIME", 0.15, 20), 0, "0.0002")],
+)
+def test_minimum_for_a_session_of_next_to_nothing(priced, kwh, hours):
+    """0.000048 and 0.00005, published as 0.0000 and 0.0001: the shares count as they are."""
+    raw = content(priced, min_price={"excl_vat": 0.8333, "incl_vat": 1.0})
+    rows = charged(raw, kwh, hours).published().vat_totals()
+    assert rows == (VatTotal(Decimal(20), Decimal("0.83"), Decimal("0.17"), Decimal("1.00")),)
+
+
+def tiny_or_huge(most):
+    return st.one_of(st.just(0), st.integers(1, 9), st.integers(10, most)).map(lambda value: Decimal(value) / 10_000)
+
+
+LIMITS = st.one_of(st.none(), tiny_or_huge(10**10))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    prices=st.fixed_dictionaries(
+        {
+            kind: st.tuples(tiny_or_huge(10**8), st.sampled_from([None, 0, 7, 20, 25.5]))
+            for kind in ("ENERGY", "TIME", "PARKING_TIME", "FLAT")
+        }
+    ),
+    used=st.tuples(*(tiny_or_huge(10**8) for _ in range(3))),
+    least=LIMITS,
+    most=LIMITS,
+    currency=st.sampled_from(["EUR", "JPY", "KWD"]),
+)
+def test_totals_of_the_rates_add_up_to_the_total(prices, used, least, most, currency):
+    limits = {
+        name: {"excl_vat": gross, "incl_vat": gross}
+        for name, gross in (("min_price", least), ("max_price", most))
+        if gross is not None
+    }
+    components = [component(kind, *price) for kind, price in prices.items()]
+    exact = charged(content(*components, **limits) | {"currency": currency}, *used)
+    for cost in (exact, exact.published()):
+        rows = cost.vat_totals()
+        assert sum(row.gross for row in rows) == cost.gross
+        assert all(row.net + row.vat == row.gross and row.net >= 0 and row.vat >= 0 for row in rows)
 
 
 def test_limit_without_gross_limits_the_net_only():
