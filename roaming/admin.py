@@ -81,6 +81,12 @@ class RoamingProfileAdmin(ServiceAdmin):
         (_("In roaming"), {"fields": ["country_code", "party_id", "operators"]}),
     ]
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or is_theirs(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or is_theirs(request, obj))
+
     @display(description=_("operators"))
     def operator_names(self, profile: RoamingProfile) -> str:
         return ", ".join(operator.name for operator in profile.operators.all()) or gettext("none yet")
@@ -173,6 +179,14 @@ class RoamingPlatformAdmin(PanelsFirst, PricePage, CircuitActions, ConnectionAct
         ),
         (_("Delivery"), {"fields": ["delivery", "delivery_in_words"]}),
     ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or is_theirs(request, obj))
+
+    def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """The connection of a platform that also serves operators of others is not for one of them to change."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,9 +20,9 @@ from roaming.services import credentials, tokens
 PERMISSION = "roaming.change_roamingplatform"
 
 
-def is_theirs(request: HttpRequest, platform: RoamingPlatform) -> bool:
-    """Whether all operators behind the platform are the user's: its connection is then theirs to act on."""
-    return access.wholly(RoamingPlatform.objects.filter(pk=platform.pk), request.user).exists()
+def is_theirs(request: HttpRequest, row: Model) -> bool:
+    """Whether all operators behind the platform or profile are the user's: it is then theirs to act on."""
+    return access.wholly(type(row)._default_manager.filter(pk=row.pk), request.user).exists()
 
 
 class ConnectionActions:

@@ -1,30 +1,25 @@
 """Forms of platforms and profiles: what the services would refuse is said at the field."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
-from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from infrastructure import access
 from infrastructure.admin_forms import ServiceForm
 from infrastructure.models import Operator
 from roaming.choices import PlatformType
 from roaming.models import RoamingPlatform, RoamingProfile
 from roaming.services import assignments, tokens
 from tariffs.models import RoamingTariff
-
-
-def _with_hidden(form: Any, name: str, chosen: Iterable[Model]) -> list[Any]:
-    """The chosen rows and those that the user may not see: saving must not take them away."""
-    if form.instance.pk is None:
-        return list(chosen)
-    hidden = getattr(form.instance, name).exclude(pk__in=form.fields[name].queryset.values("pk"))
-    return [*chosen, *hidden]
+from tariffs.services import places
 
 
 class PlatformForm(ServiceForm):
+    # Whose page it is: what several operators share is changed by who works for all of them.
+    user: access.User
     partner_token = forms.CharField(
         label=_("Partner's token"),
         required=False,
@@ -50,7 +45,13 @@ class PlatformForm(ServiceForm):
         return token
 
     def clean_profiles(self) -> list[RoamingProfile]:
-        profiles = _with_hidden(self, "profiles", self.cleaned_data["profiles"].prefetch_related("operators"))
+        profiles = list(self.cleaned_data["profiles"].prefetch_related("operators"))
+        if self.instance.pk is not None:
+            # Saving must not take away those that the user may not see.
+            seen = access.scope(RoamingProfile.objects.all(), self.user)
+            profiles += self.instance.profiles.exclude(pk__in=seen.values("pk"))
+        theirs = set(access.wholly(RoamingProfile.objects.all(), self.user).values_list("pk", flat=True))
+        self._check_others("profiles", profiles, lambda profile: profile.pk in theirs)
         assignments.check_profiles(profiles)
         return profiles
 
@@ -68,11 +69,23 @@ class PlatformForm(ServiceForm):
 
     def clean_tariffs(self) -> list[RoamingTariff]:
         tariffs = list(self.cleaned_data["tariffs"])
+        if self.instance.pk is not None and not self._is_theirs():
+            self._check_others("tariffs", tariffs, lambda tariff: places.may_change(self.user, tariff))
         # Not in the form for who may not change it.
         platform_type = self.cleaned_data.get("type", self.instance.type)
         assignments.check_tariffs(platform_type, tariffs)
         assignments.check_candidates(platform_type, self.cleaned_data.get("name", self.instance.name), tariffs)
         return tariffs
+
+    def _is_theirs(self) -> bool:
+        return access.wholly(RoamingPlatform.objects.filter(pk=self.instance.pk), self.user).exists()
+
+    def _check_others(self, name: str, chosen: Iterable[Any], may_change: Callable[[Any], bool]) -> None:
+        before = set(getattr(self.instance, name).all()) if self.instance.pk is not None else set()
+        of_others = sorted(str(row) for row in before.symmetric_difference(chosen) if not may_change(row))
+        if of_others:
+            text = _("%(rows)s: operators for whom you do not work use this, too. Leave it as it is here.")
+            raise forms.ValidationError(text % {"rows": ", ".join(of_others)})
 
 
 class ProfileForm(ServiceForm):
@@ -81,7 +94,7 @@ class ProfileForm(ServiceForm):
         fields = "__all__"
 
     def clean_operators(self) -> list[Operator]:
-        operators = _with_hidden(self, "operators", self.cleaned_data["operators"])
+        operators = list(self.cleaned_data["operators"])
         if self.instance.pk is not None:
             assignments.check_operators(self.instance, operators)
         return operators

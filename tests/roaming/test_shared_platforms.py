@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from chargers.models import ChargingSession
 from infrastructure import access
-from roaming.choices import CommandResponseType, CommandType, Direction, Module, PushState
+from roaming.choices import CommandResponseType, CommandType, Direction, Module, PlatformState, PlatformType, PushState
 from roaming.models import Command, Document, Message, ProfileRequest, Pull, Push, RoamingPlatform
+from tariffs.models import RoamingTariff, SessionSettings
 from tests.infrastructure.factories import ConnectorFactory, OperatorFactory, make_staff, make_superuser
 from tests.roaming.factories import DocumentFactory, ProfileFactory, RegisteredPlatformFactory, message_row
 from tests.roaming.test_roaming_admin import platform_form
@@ -34,7 +35,8 @@ def own(operators):
 @pytest.fixture
 def ada(operators, client):
     user = make_staff("ada", operators[0])
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["roaming", "infrastructure"]))
+    apps = ["roaming", "infrastructure", "tariffs"]
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=apps))
     client.force_login(user)
     return user
 
@@ -120,3 +122,82 @@ def test_the_address_and_token_of_a_shared_connection_cannot_be_changed(client, 
     shared.refresh_from_db()
     assert (shared.name, shared.url, shared.registration_token_encrypted) == before
     assert shared.profiles.count() == 2
+
+
+@pytest.fixture
+def joint(operators):
+    """One party under which the operators of both companies appear."""
+    return ProfileFactory(code="joint", operators=operators)
+
+
+def test_a_profile_of_several_is_changed_and_deleted_by_who_works_for_all(client, ada, operators, joint):
+    mine = ProfileFactory(code="mine", operators=operators[:1])
+    change, delete = (reverse(f"admin:roaming_roamingprofile_{what}", args=[joint.pk]) for what in ("change", "delete"))
+    form = {"name": "Hers", "code": "joint", "protocol": joint.protocol, "country_code": "DE", "party_id": "EVL"}
+    form["operators"] = [operators[0].pk]
+    chosen = {"action": "delete_selected", "_selected_action": [joint.pk], "post": "yes"}
+    assert client.get(change).status_code == 200
+    assert [client.post(change, form).status_code, client.post(delete, {"post": "yes"}).status_code] == [403, 403]
+    assert client.post(reverse("admin:roaming_roamingprofile_changelist"), chosen).status_code == 403
+    before = (joint.name, joint.party_id)
+    joint.refresh_from_db()
+    assert ((joint.name, joint.party_id), joint.operators.count()) == (before, 2)
+    assert client.get(reverse("admin:roaming_roamingprofile_delete", args=[mine.pk])).status_code == 200
+    client.force_login(make_staff_of_both(operators))
+    assert client.post(change, form).status_code == 302
+
+
+def make_staff_of_both(operators):
+    eve = make_staff("eve", *operators)
+    eve.user_permissions.set(Permission.objects.filter(content_type__app_label="roaming"))
+    return eve
+
+
+@pytest.mark.parametrize("state", [PlatformState.NEW, PlatformState.INVALIDATED])
+def test_a_platform_of_several_is_deleted_by_who_works_for_all(client, ada, operators, shared, state):
+    RoamingPlatform.objects.update(state=state)
+    page = reverse("admin:roaming_roamingplatform_delete", args=[shared.pk])
+    chosen = {"action": "delete_selected", "_selected_action": [shared.pk], "post": "yes"}
+    assert client.post(page, {"post": "yes"}).status_code == 403
+    assert client.post(reverse("admin:roaming_roamingplatform_changelist"), chosen).status_code == 403
+    client.force_login(make_staff_of_both(operators))
+    assert client.post(page, {"post": "yes"}).status_code == 302
+    assert not RoamingPlatform.objects.exists()
+
+
+def test_a_profile_of_several_is_neither_put_on_a_platform_nor_taken_off(client, ada, operators, joint, own):
+    mine = own.profiles.get()
+    served = RegisteredPlatformFactory(profiles=[joint])
+    for platform, profiles in ((own, [mine, joint]), (served, [ProfileFactory(operators=[operators[0]])])):
+        form = platform_form(code=platform.code, profiles=[profile.pk for profile in profiles])
+        answer = client.post(reverse("admin:roaming_roamingplatform_change", args=[platform.pk]), form)
+        assert "do not work use this, too" in str(answer.context["adminform"].form.errors["profiles"])
+    form = platform_form(profiles=[joint.pk])
+    answer = client.post(reverse("admin:roaming_roamingplatform_add"), form)
+    assert "do not work use this, too" in str(answer.context["adminform"].form.errors["profiles"])
+
+
+def test_the_tariffs_of_others_stay_as_they_are_on_a_shared_platform(client, ada, operators, shared, own):
+    mine, theirs, free = (RoamingTariff.objects.create(name=name, code=name) for name in ("MINE", "THEIRS", "FREE"))
+    RoamingPlatform.objects.update(type=PlatformType.EMSP)
+    for operator, tariff in zip(operators, (mine, theirs), strict=True):
+        SessionSettings.objects.create(operator=operator).tariffs.add(tariff)
+
+    def save(platform, *tariffs):
+        form = platform_form(
+            code=platform.code,
+            type="EMSP",
+            tariffs=[tariff.pk for tariff in tariffs],
+            profiles=[profile.pk for profile in access.scope(platform.profiles.all(), ada)],
+        )
+        answer = client.post(reverse("admin:roaming_roamingplatform_change", args=[platform.pk]), form)
+        return answer.status_code == 302 or str(answer.context["adminform"].form.errors)
+
+    assert "THEIRS (THEIRS): operators for whom you do not work" in save(shared, mine, theirs)
+    shared.tariffs.set([theirs])
+    assert "THEIRS (THEIRS): operators for whom you do not work" in save(shared, mine)
+    assert set(shared.tariffs.all()) == {theirs}
+    assert save(shared, theirs, free) is True
+    # Of a platform that is theirs alone nobody else notices anything.
+    assert save(own, mine, theirs) is True
+    assert save(own, mine) is True
