@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -121,7 +121,15 @@ def _end_forgotten(charger_id: int, event: TransactionStarted) -> None:
     )
     older = running.filter(Q(started_at__lt=at) | Q(meter_start__lt=event.meter_start))
     for session_id in older.values_list("pk", flat=True):
-        completion.end_with_last_reading(session_id, Settlement.NEXT)
+        try:
+            with transaction.atomic():
+                completion.end_with_last_reading(session_id, Settlement.NEXT)
+        except (OperationalError, InterfaceError):  # the charger tells it again
+            raise
+        except Exception:  # one session that cannot be billed must not keep the next driver from charging
+            logger.exception("session %s cannot be ended", session_id)
+            # Its outlet is another's: it is in nobody's way, and `settling.end_lost_sessions` tries again.
+            running.filter(pk=session_id, over_since=None).update(over_since=timezone.now())
 
 
 def _given_up(charger_id: int, event: TransactionStarted) -> ChargingSession | None:

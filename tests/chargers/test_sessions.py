@@ -1,11 +1,14 @@
 from datetime import timedelta
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
+from chargers.choices import SessionStatus
 from chargers.models import CDR, ChargingSession, MeterSample, OutgoingCall
-from chargers.services import progress, sessions
+from chargers.services import completion, progress, sessions, settling
 from chargers.services.events import Reading, TransactionStarted
 from chargers.services.status import StatusChanged, record_status
 from tariffs.pricing import ocpi_number, price_periods, read_periods
@@ -227,6 +230,26 @@ def test_the_minimum_price_is_due_for_a_few_watt_hours_too():
     cdr = CDR.objects.get()
     assert (cdr.total_energy, cdr.total_cost_incl_vat) == (Decimal("0.004"), 1)
     assert cdr.cost["vat_totals"] == [{"vat": "20.0", "net": "0.83", "vat_amount": "0.17", "gross": "1.00"}]
+
+
+def test_one_that_cannot_be_billed_does_not_keep_the_next_driver_from_charging(caplog):
+    session = make_active(ago=minutes(30))
+    ChargingSession.objects.filter(pk=session.pk).update(meter_start=None)
+    began = start(session, session.started_at + minutes(29), id_tag="NEXT")
+    assert ChargingSession.objects.get(pk=began.transaction_id).status == SessionStatus.ACTIVE
+    assert f"session {session.pk} cannot be ended" in caplog.messages
+    known_to_be_over = ChargingSession.objects.filter(pk=session.pk).exclude(over_since=None)
+    known_to_be_over.update(meter_start=METER_START, over_since=timezone.now() - timedelta(days=1))
+    settling.end_lost_sessions()
+    assert reread(session).status == SessionStatus.COMPLETED and CDR.objects.get().session_id == session.pk
+
+
+def test_a_start_that_finds_no_database_is_not_answered(monkeypatch):
+    session = make_active(ago=minutes(30))
+    monkeypatch.setattr(completion, "complete", Mock(side_effect=OperationalError))
+    with pytest.raises(OperationalError):
+        start(session, session.started_at + minutes(29), id_tag="NEXT")
+    assert ChargingSession.objects.count() == 1
 
 
 def test_the_bill_never_exceeds_the_limit():
