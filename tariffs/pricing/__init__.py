@@ -5,7 +5,7 @@ way. No clock, no Django: standard library only.
 """
 
 from tariffs.pricing.cost import Cost, CostDimension, CostLine, VatTotal
-from tariffs.pricing.emit import Detail, DetailPrice, emit_elements, limit_price
+from tariffs.pricing.emit import Detail, DetailPrice, emit_elements, max_limit, min_limit
 from tariffs.pricing.engine import cost_now, price_each_period, price_periods
 from tariffs.pricing.errors import PricingError
 from tariffs.pricing.periods import ChargingPeriod, read_periods, split_session
@@ -45,7 +45,8 @@ __all__ = [
     "cost_now",
     "emit_elements",
     "json_number",
-    "limit_price",
+    "max_limit",
+    "min_limit",
     "money",
     "ocpi_number",
     "price_each_period",

@@ -93,10 +93,22 @@ def emit_elements(details: Iterable[Detail]) -> list[TariffElement]:
     return [*elements, _element(Detail(id=""), _ALWAYS)]
 
 
-def limit_price(gross: Decimal, details: Iterable[Detail]) -> Price:
-    """A gross limit as OCPI Price whose gross side is the one that binds: net at the lowest VAT rate in use."""
-    rates = [price.vat or Decimal(0) for detail in details for price in detail.prices if price.price]
-    return Price(ocpi_number(gross / (1 + min(rates, default=Decimal(0)) / 100)), ocpi_number(gross))
+def max_limit(gross: Decimal, details: Iterable[Detail]) -> Price:
+    """A gross maximum as OCPI Price whose gross side is the one that binds: net at the lowest VAT rate in use."""
+    return _limit(gross, min(_rates(details), default=Decimal(0)))
+
+
+def min_limit(gross: Decimal, details: Iterable[Detail]) -> Price:
+    """A gross minimum likewise: net at the highest rate, which no session stays below that reaches the gross."""
+    return _limit(gross, max(_rates(details), default=Decimal(0)))
+
+
+def _rates(details: Iterable[Detail]) -> Iterator[Decimal]:
+    return (price.vat or Decimal(0) for detail in details for price in detail.prices if price.price)
+
+
+def _limit(gross: Decimal, rate: Decimal) -> Price:
+    return Price(ocpi_number(gross / (1 + rate / 100)), ocpi_number(gross))
 
 
 def _rank(detail: Detail) -> tuple[int, int, str]:

@@ -52,7 +52,7 @@ def vat_factor(vat: Decimal | None) -> Decimal:
 
 
 def prices_of(elements: Iterable[TariffElement]) -> list[Detail]:
-    """What `pricing.limit_price` needs to know of published elements: every price with its VAT."""
+    """What `pricing.max_limit` and `min_limit` need to know of published elements: every price with its VAT."""
     return [
         Detail(id="", energy=DetailPrice(component.price, component.vat))
         for element in elements

@@ -15,7 +15,7 @@ from infrastructure.models import Site
 from infrastructure.services import masterdata
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, SessionSettings, TariffDetail, TariffText, TariffVersion
-from tariffs.pricing import Detail, RetailTerms, emit_elements, limit_price
+from tariffs.pricing import Detail, RetailTerms, emit_elements, max_limit, min_limit
 from tariffs.services import alt_texts, validation
 from tariffs.services.details import prices_of, to_pricing
 from tariffs.services.versions import format_instant
@@ -58,9 +58,13 @@ def build_content(tariff: RoamingTariff) -> dict[str, Any]:
     details = [to_pricing(row) for row in rows]
     elements = emit_elements(details)
     # From the elements, as everyone who only has the published tariff must do it.
+    prices = prices_of(elements)
     limits = {
-        name: None if gross is None else limit_price(gross, prices_of(elements)).to_ocpi()
-        for name, gross in (("min_price", tariff.min_price), ("max_price", tariff.max_price))
+        name: None if gross is None else as_price(gross, prices).to_ocpi()
+        for name, gross, as_price in (
+            ("min_price", tariff.min_price, min_limit),
+            ("max_price", tariff.max_price, max_limit),
+        )
     }
     return {
         "id": tariff.code,

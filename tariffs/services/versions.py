@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, overload
 
 from tariffs.models import TariffVersion
-from tariffs.pricing import Price, PriceLimit, RetailTerms, Tariff, TariffElement, limit_price
+from tariffs.pricing import Price, PriceLimit, RetailTerms, Tariff, TariffElement, max_limit
 from tariffs.services.details import prices_of
 
 Json = dict[str, Any]
@@ -46,7 +46,7 @@ def for_retail(tariff: Json, version: TariffVersion, terms: RetailTerms, texts: 
     limit = tariff.get("max_price")
     if limit is not None:
         gross = Decimal(str(limit.get("incl_vat", limit["excl_vat"])))
-        shown["max_price"] = _limit_price(version, terms.preauthorised(gross, tariff["currency"])).to_ocpi()
+        shown["max_price"] = _max_limit(version, terms.preauthorised(gross, tariff["currency"])).to_ocpi()
     return shown
 
 
@@ -92,11 +92,11 @@ def _published_limit(version: TariffVersion, limit: Decimal | None) -> dict[str,
     cap = version.content["max_price"]
     limits: list[Price | PriceLimit] = [] if cap is None else [PriceLimit.from_ocpi(cap, "max_price")]
     if limit is not None:
-        limits.append(_limit_price(version, limit))
+        limits.append(_max_limit(version, limit))
     lowest = min(limits, key=lambda one: one.incl_vat or one.excl_vat, default=None)
     return None if lowest is None else lowest.to_ocpi()
 
 
-def _limit_price(version: TariffVersion, gross: Decimal) -> Price:
+def _max_limit(version: TariffVersion, gross: Decimal) -> Price:
     elements = [TariffElement.from_ocpi(element, "elements") for element in version.content["elements"]]
-    return limit_price(gross, prices_of(elements))
+    return max_limit(gross, prices_of(elements))

@@ -5,6 +5,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tariffs.choices import Recurrence
 from tariffs.pricing import (
@@ -14,7 +16,8 @@ from tariffs.pricing import (
     Tariff,
     cost_now,
     emit_elements,
-    limit_price,
+    max_limit,
+    min_limit,
     price_periods,
     read_periods,
     split_session,
@@ -161,7 +164,47 @@ def test_expired_reservation_without_session():
 
 def test_gross_limit_is_the_one_that_binds():
     details = [Detail(1, energy=per("0.50"), park_time=per(5, 0)), Detail(2, flat=per(0, None))]
-    assert limit_price(Decimal(24), details).to_ocpi() == {"excl_vat": 24.0, "incl_vat": 24.0}
-    assert limit_price(Decimal(50), details[1:]).to_ocpi() == {"excl_vat": 50.0, "incl_vat": 50.0}
+    assert max_limit(Decimal(24), details).to_ocpi() == {"excl_vat": 24.0, "incl_vat": 24.0}
+    assert max_limit(Decimal(50), details[1:]).to_ocpi() == {"excl_vat": 50.0, "incl_vat": 50.0}
     one_rate = [Detail(1, energy=per("0.50", 19))]
-    assert limit_price(Decimal(50), one_rate).to_ocpi() == {"excl_vat": 42.0168, "incl_vat": 50.0}
+    assert max_limit(Decimal(50), one_rate).to_ocpi() == {"excl_vat": 42.0168, "incl_vat": 50.0}
+
+
+MIXED = Detail(1, energy=per("0.50"), flat=per("0.50", None))
+
+
+def test_gross_minimum_that_is_exceeded_leaves_net_alone():
+    least = min_limit(Decimal(5), [MIXED]).to_ocpi()
+    assert least == {"excl_vat": 4.1667, "incl_vat": 5.0}
+    assert priced(published(MIXED, min_price=least), "2026-02-02T09:00", (60, 8)) == (4.50, 5.30)
+
+
+def test_gross_minimum_that_acts_is_spread_over_the_rates():
+    """The total is what every receiver of the tariff computes; net and VAT of the rates follow from their gross."""
+    tariff = published(MIXED, min_price=min_limit(Decimal(5), [MIXED]).to_ocpi())
+    assert priced(tariff, "2026-02-02T09:00", (60, 4)) == (4.1667, 5.00)
+    begin = at("2026-02-02T09:00")
+    readings = [(begin, Decimal(0)), (begin + timedelta(hours=1), Decimal(4000))]
+    rows = cost_now(tariff, readings, [], begin, begin + timedelta(hours=1), None).published().vat_totals()
+    # Of 0.50 and 2.40 gross.
+    assert [(row.rate, str(row.net), str(row.vat), str(row.gross)) for row in rows] == [
+        (None, "0.86", "0.00", "0.86"),
+        (20, "3.45", "0.69", "4.14"),
+    ]
+
+
+AMOUNTS = st.integers(0, 60_000).map(lambda value: Decimal(value) / 10_000)
+PRICES = st.builds(DetailPrice, AMOUNTS, st.sampled_from([None, *map(Decimal, ("0", "7", "20", "25.5"))]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(energy=PRICES, flat=PRICES, kwh=st.integers(0, 9), share=st.integers(50, 100))
+def test_gross_limit_that_does_not_act_leaves_net_alone(energy, flat, kwh, share):
+    detail = Detail(1, energy=energy, flat=flat)
+    total = priced(published(detail), "2026-02-02T09:00", (60, kwh))
+    gross = Decimal(str(total[1]))
+    limits = {
+        "min_price": min_limit(gross * share / 100, [detail]).to_ocpi(),
+        "max_price": max_limit(gross * 100 / share, [detail]).to_ocpi(),
+    }
+    assert priced(published(detail, **limits), "2026-02-02T09:00", (60, kwh)) == total

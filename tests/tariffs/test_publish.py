@@ -54,10 +54,12 @@ def test_boundaries_stay_the_wall_time_that_was_typed():
     }
 
 
-def test_gross_limits_are_net_at_the_lowest_rate_that_is_charged():
-    tariff = TariffFactory(max_price=Decimal("60"))
+def test_gross_limits_are_net_at_the_rate_with_which_gross_decides():
+    tariff = TariffFactory(min_price=Decimal(6), max_price=Decimal(60))
     DetailFactory(tariff=tariff, energy_vat=Decimal(20), flat_price=Decimal("0.5"), flat_vat=Decimal(10))
-    assert publish_tariff(tariff).content["max_price"] == {"excl_vat": 54.5455, "incl_vat": 60.0}
+    content = publish_tariff(tariff).content
+    assert content["min_price"] == {"excl_vat": 5.0, "incl_vat": 6.0}
+    assert content["max_price"] == {"excl_vat": 54.5455, "incl_vat": 60.0}
 
 
 def test_other_partners_than_terminals_get_a_text_without_a_blocked_amount():

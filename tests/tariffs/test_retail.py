@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chargers.services.cdrs import cost_as_json
 from payments.invoices import content
-from tariffs.pricing import ChargingPeriod, Cost, RetailTerms, Tariff, limit_price, money, price_periods
+from tariffs.pricing import ChargingPeriod, Cost, RetailTerms, Tariff, max_limit, money, price_periods
 from tariffs.services.details import prices_of
 
 START = datetime(2026, 2, 2, 9, tzinfo=UTC)
@@ -36,7 +36,7 @@ def tariff(prices: dict[str, tuple[Decimal, str | None]], limit: Decimal | None 
     if Decimal(least):
         raw["min_price"] = dict.fromkeys(("excl_vat", "incl_vat"), Decimal(least))
     read = Tariff.from_ocpi(raw)
-    return read if limit is None else replace(read, max_price=limit_price(limit, prices_of(read.elements)))
+    return read if limit is None else replace(read, max_price=max_limit(limit, prices_of(read.elements)))
 
 
 def charged(priced_by: Tariff, kwh: Decimal, hours: Decimal = Decimal(0), parked: Decimal = Decimal(0)) -> Cost:
