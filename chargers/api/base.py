@@ -1,6 +1,7 @@
 """What all views of the operator API share. Nothing of it is a default of DRF: OCPI's views have their own ways."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -11,10 +12,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.pagination import BasePagination, CursorPagination, PageNumberPagination
 from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer, as_serializer_error
 from rest_framework.settings import api_settings
@@ -55,6 +57,16 @@ class LogPages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 500
+
+    def decode_cursor(self, request: Request) -> Any:
+        """Raises NotFound, also where the position is none of a row."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            try:
+                int(cursor.position)
+            except ValueError:
+                raise NotFound(self.invalid_cursor_message) from None
+        return cursor
 
 
 class ApiViewSet(GenericViewSet[Any]):
@@ -145,6 +157,19 @@ class KnownFields:
         return super().to_internal_value(data)  # type: ignore[misc]
 
 
+@contextmanager
+def written_or_refused() -> Iterator[None]:
+    """One transaction; what the services refuse become errors of the fields."""
+    try:
+        with transaction.atomic():
+            yield
+    except DjangoValidationError as error:
+        raise ValidationError(as_serializer_error(error)) from error
+    except IntegrityError:
+        # Two requests at once: the other was first.
+        raise Conflict("Another request has just written the same. Read it and try again.") from None
+
+
 class ServiceSerializer(KnownFields, ModelSerializer[M]):
     """Writes through `masterdata`, after the model's own checks; refusals become errors of the fields."""
 
@@ -158,13 +183,7 @@ class ServiceSerializer(KnownFields, ModelSerializer[M]):
         return self._write(instance)
 
     def _write(self, obj: M) -> M:
-        try:
-            with transaction.atomic():
-                obj.full_clean()
-                masterdata.save(obj)
-        except DjangoValidationError as error:
-            raise ValidationError(as_serializer_error(error)) from error
-        except IntegrityError:
-            # Two requests at once: the other was first.
-            raise Conflict("Another request has just written the same. Read it and try again.") from None
+        with written_or_refused():
+            obj.full_clean()
+            masterdata.save(obj)
         return obj

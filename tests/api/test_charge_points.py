@@ -8,6 +8,7 @@ from chargers.ocpp.auth import admit
 from chargers.services import lifecycle
 from chargers.services.ocpp_requests import ACTIONS
 from infrastructure.models import EVSE, Charger, Connector
+from infrastructure.services import masterdata
 from tests.chargers.charger_socket import basic
 from tests.chargers.factories import CHANNEL, make_active, make_connector
 from tests.infrastructure.factories import ChargerFactory, LocationFactory
@@ -53,6 +54,15 @@ def test_a_list_comes_in_pages(caller, charger):
     assert (page["count"], len(page["results"])) == (2, 1)
     assert "page=2" in page["next"]
     assert caller.send("get", "charge-points?page=3").status_code == 404
+
+
+def test_another_request_that_creates_the_same_at_once_is_409(caller, charger, monkeypatch):
+    def be_overtaken(obj):
+        Charger.objects.create(location=charger.location, identity=obj.identity)
+
+    monkeypatch.setattr(masterdata, "check", be_overtaken)
+    answer = caller.send("post", "charge-points", {"identity": "GARAGE-7", "area": charger.location_id})
+    assert (answer.status_code, "Another request" in answer.json()["detail"]) == (409, True)
 
 
 def test_connection_state(caller, charger):

@@ -1,5 +1,6 @@
 """Transactions, closing a stale one, reservations and messages."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -182,6 +183,18 @@ def test_the_message_log_of_a_charger(caller, charger):
     assert len(caller.send("get", "messages?action=heartbeat").json()["results"]) == 1
     assert len(caller.send("get", "messages?after=2026-06-01T00:00:01Z").json()["results"]) == 1
     assert len(caller.send("get", "messages?direction=OUT").json()["results"]) == 0
+
+
+@pytest.mark.parametrize("position", ["p=x", "p=", f"p={'9' * 5000}", "o=x", "o=9&p=1.5", "r=1&p=x"])
+def test_a_cursor_that_was_made_up_is_404(caller, position):
+    cursor = b64encode(position.encode()).decode()
+    assert caller.send("get", f"messages?cursor={cursor}").status_code == 404
+
+
+@pytest.mark.parametrize("position", [f"p={'9' * 30}", f"p=-{'9' * 30}", f"r=1&p={'9' * 30}"])
+def test_a_cursor_beyond_all_rows_is_a_page(caller, charger, position):
+    cursor = b64encode(position.encode()).decode()
+    assert caller.send("get", f"messages?cursor={cursor}").status_code == 200
 
 
 def test_calls_of_sessions_are_listed_in_neutral_words(caller, session):

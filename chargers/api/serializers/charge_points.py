@@ -1,10 +1,9 @@
 from typing import Any
 
-from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from chargers.api.base import KnownFields
+from chargers.api.base import KnownFields, written_or_refused
 from chargers.api.fields import ScopedRelatedField
 from chargers.models import ChargerConnection
 from chargers.services.charge_points import create_charge_point, ocpp_address
@@ -91,10 +90,8 @@ class ChargePointSerializer(KnownFields, serializers.ModelSerializer[Charger]):
 
     def create(self, validated_data: dict[str, Any]) -> Charger:
         evses = validated_data.pop("evses", [])
-        try:
+        with written_or_refused():
             return create_charge_point(Charger(**validated_data), evses)
-        except DjangoValidationError as error:
-            raise serializers.ValidationError(serializers.as_serializer_error(error)) from error
 
 
 class CredentialsRequest(KnownFields, serializers.Serializer[Any]):
