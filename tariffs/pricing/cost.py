@@ -110,10 +110,16 @@ class Cost:
 
     def _rate_of_total(self) -> Decimal | None:
         """The percentage inside a minimum price, for a session in which nothing else costs anything."""
-        vat = self.total.incl_vat - self.total.excl_vat
-        if vat <= 0 or not self.total.excl_vat:
+        net, gross = self.total.excl_vat, self.total.incl_vat
+        if gross <= net or not net:
             return None
-        return (vat / self.total.excl_vat * 100).quantize(Decimal("0.01")).normalize() + 0
+        exact = (gross - net) / net * 100
+        # Limits have four decimals: the 0.4167 in 0.50 are 19.99 % and were 20 %.
+        for unit in ("1", "0.1"):
+            rate = exact.quantize(Decimal(unit))
+            if ocpi_number(gross / (1 + rate / 100)) == net:
+                return rate
+        return exact.quantize(Decimal("0.01"))
 
     def _vat_total(self, rate: Decimal | None, share: Decimal, gross: Decimal) -> VatTotal:
         if not rate:

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tariffs.pricing import ChargingPeriod, PricingError, Tariff, VatTotal, money, ocpi_number, price_periods
+from tariffs.pricing import (
+    ChargingPeriod,
+    Detail,
+    DetailPrice,
+    PricingError,
+    Tariff,
+    VatTotal,
+    min_limit,
+    money,
+    ocpi_number,
+    price_periods,
+)
 from tariffs.pricing.restrictions import Moment, matches
 from tariffs.pricing.tariff import Restrictions
 
@@ -144,6 +155,14 @@ def test_cents_lost_in_rounding_are_given_to_the_largest_remainders():
 def test_minimum_for_a_session_in_which_nothing_was_used():
     raw = content(component("ENERGY", 0.4, 20), min_price={"excl_vat": 1.0, "incl_vat": 1.2})
     assert charged(raw).vat_totals() == (VatTotal(Decimal(20), Decimal("1.00"), Decimal("0.20"), Decimal("1.20")),)
+
+
+@pytest.mark.parametrize("vat", ["7", "7.7", "19", "20", "25.5"])
+@pytest.mark.parametrize("least", ["0.50", "0.70", "1.00", "4.99"])
+def test_minimum_for_nothing_used_has_the_rate_of_the_tariff(vat, least):
+    limit = min_limit(Decimal(least), [Detail(1, energy=DetailPrice(Decimal("0.40"), Decimal(vat)))])
+    (row,) = charged(content(component("ENERGY", 0.4, 20), min_price=limit.to_ocpi())).vat_totals()
+    assert (str(row.rate), row.gross) == (vat, Decimal(least))
 
 
 @pytest.mark.parametrize(
