@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -346,13 +346,15 @@ class DocumentAdmin(ReadOnlyAdmin):
             return "unsent", gettext("change not sent")
         return ("withdrawn", gettext("withdrawn")) if document.is_deleted else ("offered", gettext("offered"))
 
-    @action(description=_("Check and send again"), permissions=["send"])
-    def render_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            documents.render_again(document)
-        messages.success(request, _("What you chose is made anew; what is sound now goes out within seconds."))
+    @bulk_action(
+        description=_("Check and send again"),
+        permission="send",
+        explanation=_("What you chose is made anew; what is sound now goes out within seconds."),
+    )
+    def render_again(self, request: HttpRequest, document: Document) -> None:
+        documents.render_again(document)
 
-    def has_send_permission(self, request: HttpRequest) -> bool:
+    def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("roaming.change_document")
 
     @display(description=_("partner"), label={"told": "success", "waiting": "warning"})

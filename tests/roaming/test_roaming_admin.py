@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
+from infrastructure import bulk_actions
 from infrastructure.models import OperatorMembership, OutboxEvent
 from infrastructure.secrets import decrypt
 from roaming.choices import PlatformState, PushState
@@ -238,6 +239,21 @@ def test_a_push_can_be_discarded(admin_client, platform):
     run_action(admin_client, "discard", waiting)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.needs_operator) == (PushState.DISCARDED, False)
+
+
+def test_documents_are_made_anew_once_confirmed_and_not_without_bound(admin_client, platform, monkeypatch):
+    rows = [DocumentFactory(platform=platform, object_id=name) for name in ("A", "B")]
+    chosen = {"action": "render_again", "_selected_action": [row.pk for row in rows]}
+    url = reverse("admin:roaming_document_changelist")
+    OutboxEvent.objects.all().delete()
+    assert "what is sound now goes out" in admin_client.post(url, chosen).content.decode()
+    assert not OutboxEvent.objects.exists()
+    monkeypatch.setattr(bulk_actions, "MOST", 1)
+    page = admin_client.post(url, chosen | {"confirmed": "yes"}, follow=True).content.decode()
+    assert "Choose at most 1 rows at once." in page and not OutboxEvent.objects.exists()
+    monkeypatch.undo()
+    admin_client.post(url, chosen | {"confirmed": "yes"})
+    assert OutboxEvent.objects.filter(topic="location").exists()
 
 
 @pytest.fixture

@@ -95,9 +95,8 @@ def test_staff_are_alerted_and_find_the_way(demo: DemoData, admin_client: Any) -
     page = admin_client.get(f"/admin/roaming/document/{document.pk}/change/").content.decode()
     assert "cannot be sent" in page and "must be true or false" in page
     set_hours(None)
-    admin_client.post(
-        "/admin/roaming/document/", {"action": "render_again", "_selected_action": [document.pk]}, follow=True
-    )
+    chosen = {"action": "render_again", "_selected_action": [document.pk], "confirmed": "yes"}
+    admin_client.post("/admin/roaming/document/", chosen, follow=True)
     outbox.drain()
     assert list(watch._unfit()) == []
 
