@@ -155,8 +155,8 @@ def mark_silent_chargers() -> None:
     silent = ChargerConnection.objects.exclude(channel_name="").filter(last_seen_at__lt=now - SILENT_AFTER)
     if count := silent.update(channel_name="", disconnected_at=now):
         logger.warning("%d chargers fell silent and are taken offline", count)
-    lost = EVSE.objects.filter(
-        charger__connection__channel_name="", charger__connection__disconnected_at__lt=now - UNKNOWN_AFTER
-    )
-    for evse_id in lost.exclude(status__in=SETTLED_STATUSES).values_list("pk", flat=True):
-        set_evse_status(evse_id, EVSEStatus.UNKNOWN)
+    gone = ChargerConnection.objects.filter(channel_name="", disconnected_at__lt=now - UNKNOWN_AFTER)
+    lost = EVSE.objects.filter(charger__in=gone.values("charger")).exclude(status__in=SETTLED_STATUSES)
+    for evse_id in lost.values_list("pk", flat=True):
+        # Some come back meanwhile, and say how they are.
+        set_evse_status(evse_id, EVSEStatus.UNKNOWN, among=lost)

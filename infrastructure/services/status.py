@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from infrastructure import outbox
@@ -8,13 +9,12 @@ from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Charger, Location
 
 
-def set_evse_status(evse_id: int, status: EVSEStatus) -> bool:
-    """Writes a status change and tells of it. False when the EVSE has it already or does not exist."""
+def set_evse_status(evse_id: int, status: EVSEStatus, *, among: QuerySet[EVSE] | None = None) -> bool:
+    """Writes a status change and tells of it. False when the EVSE has it already or is not there, or not `among`."""
+    evses = EVSE.objects.all() if among is None else among
     with transaction.atomic(savepoint=False):
         # The condition is in the UPDATE: of two equal reports at once only one counts as a change.
-        is_changed = (
-            EVSE.objects.filter(pk=evse_id).exclude(status=status).update(status=status, last_updated=timezone.now())
-        )
+        is_changed = evses.filter(pk=evse_id).exclude(status=status).update(status=status, last_updated=timezone.now())
         if is_changed:
             Location.objects.filter(chargers__evses=evse_id).update(last_updated=timezone.now())
             outbox.record("status", evse_id)

@@ -112,6 +112,22 @@ def test_a_status_is_unknown_once_the_charger_is_gone_for_a_while():
     assert events() == [("status", connector.evse_id)]
 
 
+def test_the_status_of_a_charger_that_comes_back_meanwhile_stays(monkeypatch):
+    connector = make_connector(online=False)
+    charger_id = connector.evse.charger_id
+    ChargerConnection.objects.update(disconnected_at=timezone.now() - minutes(2))
+    set_evse_status = lifecycle.set_evse_status
+
+    def set_late(*args, **options):
+        lifecycle.connected(charger_id, "newer", "ocpp1.6")
+        set_evse_status(connector.evse_id, EVSEStatus.CHARGING)
+        return set_evse_status(*args, **options)
+
+    monkeypatch.setattr(lifecycle, "set_evse_status", set_late)
+    lifecycle.mark_silent_chargers()
+    assert EVSE.objects.get().status == "CHARGING"
+
+
 def test_a_new_charger_has_a_connection_to_give_a_password_to():
     charger = Charger(location=LocationFactory(), identity="CP-NEW")
     masterdata.save(charger)
