@@ -30,24 +30,32 @@ TAG_COLOURS: dict[str, str] = {
     AuthorizationStatus.BLOCKED: "danger",
     AuthorizationStatus.EXPIRED: "warning",
 }
-# Nobody gives a program more than they may do themselves.
-PERMISSIONS: dict[ApiScope, str] = {
-    ApiScope.CHARGE_POINTS_READ: "infrastructure.view_charger",
-    ApiScope.CHARGE_POINTS_WRITE: "infrastructure.add_charger",
-    ApiScope.CREDENTIALS_WRITE: "chargers.change_chargerconnection",
-    ApiScope.COMMANDS_READ: "chargers.view_outgoingcall",
-    ApiScope.COMMANDS_SEND: "chargers.change_chargerconnection",
-    ApiScope.TRANSACTIONS_READ: "chargers.view_chargingsession",
-    ApiScope.TRANSACTIONS_CLOSE: "chargers.change_chargingsession",
-    ApiScope.RESERVATIONS_READ: "chargers.view_reservation",
-    ApiScope.RESERVATIONS_WRITE: "chargers.change_reservation",
-    ApiScope.CHARGING_PROFILES_READ: "chargers.view_chargingprofiletemplate",
-    ApiScope.CHARGING_PROFILES_WRITE: "chargers.change_chargingprofiletemplate",
-    ApiScope.ID_TOKENS_READ: "chargers.view_idtoken",
-    ApiScope.ID_TOKENS_WRITE: "chargers.change_idtoken",
-    ApiScope.LOCAL_LISTS_READ: "chargers.view_locallist",
-    ApiScope.LOCAL_LISTS_WRITE: "chargers.change_chargerconnection",
-    ApiScope.MESSAGES_READ: "chargers.view_chargermessage",
+# Nobody gives a program more than they may do themselves: all that its requests make, change and delete.
+PERMISSIONS: dict[ApiScope, tuple[str, ...]] = {
+    ApiScope.CHARGE_POINTS_READ: ("infrastructure.view_charger",),
+    ApiScope.CHARGE_POINTS_WRITE: (
+        "infrastructure.add_charger",
+        "infrastructure.add_evse",
+        "infrastructure.add_connector",
+    ),
+    ApiScope.CREDENTIALS_WRITE: ("chargers.change_chargerconnection",),
+    ApiScope.COMMANDS_READ: ("chargers.view_outgoingcall",),
+    ApiScope.COMMANDS_SEND: ("chargers.change_chargerconnection",),
+    ApiScope.TRANSACTIONS_READ: ("chargers.view_chargingsession",),
+    ApiScope.TRANSACTIONS_CLOSE: ("chargers.change_chargingsession",),
+    ApiScope.RESERVATIONS_READ: ("chargers.view_reservation",),
+    ApiScope.RESERVATIONS_WRITE: ("chargers.change_reservation",),
+    ApiScope.CHARGING_PROFILES_READ: ("chargers.view_chargingprofiletemplate",),
+    ApiScope.CHARGING_PROFILES_WRITE: (
+        "chargers.add_chargingprofiletemplate",
+        "chargers.change_chargingprofiletemplate",
+        "chargers.delete_chargingprofiletemplate",
+    ),
+    ApiScope.ID_TOKENS_READ: ("chargers.view_idtoken",),
+    ApiScope.ID_TOKENS_WRITE: ("chargers.add_idtoken", "chargers.change_idtoken", "chargers.delete_idtoken"),
+    ApiScope.LOCAL_LISTS_READ: ("chargers.view_locallist",),
+    ApiScope.LOCAL_LISTS_WRITE: ("chargers.change_chargerconnection",),
+    ApiScope.MESSAGES_READ: ("chargers.view_chargermessage",),
 }
 
 
@@ -92,7 +100,7 @@ class KeyActions(Pages):
 def _lacking(request: HttpRequest, scopes: list[str]) -> list[str]:
     """Permissions of a token that its maker does not have."""
     known = [ApiScope(scope) for scope in scopes if scope in set(ApiScope)]
-    return [scope.value for scope in known if not request.user.has_perm(PERMISSIONS[scope])]
+    return [scope.value for scope in known if not request.user.has_perms(PERMISSIONS[scope])]
 
 
 class ApiTokenAdmin(KeyActions, ServiceAdmin):

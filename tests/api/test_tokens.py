@@ -121,6 +121,9 @@ def test_requests_are_limited_per_token(settings, fresh_cache, operator):
 # -- admin
 
 
+ADD = "/admin/chargers/apitoken/add/"
+
+
 def page_of(token, name):
     return reverse(f"admin:chargers_apitoken_{name}", args=[token.pk])
 
@@ -141,7 +144,7 @@ def test_staff_make_a_token_and_get_its_key_once(staff, operator):
         "expires_at_0": "",
         "expires_at_1": "",
     }
-    staff.post("/admin/chargers/apitoken/add/", form)
+    staff.post(ADD, form)
     token = ApiToken.objects.get()
     assert (token.created_by, token.scopes, token.key_hash) == (staff.user, ["charge-points:read"], "")
     address = page_of(token, "generate_key")
@@ -175,10 +178,27 @@ def test_nobody_gives_a_token_more_than_they_may_themselves(staff, operator):
         staff.user.user_permissions.exclude(codename="change_chargerconnection").values_list("pk", flat=True)
     )
     assert OperatorMembership.objects.filter(user=staff.user).exists()
-    page = staff.post(
-        "/admin/chargers/apitoken/add/", {"name": "App", "operators": [operator.pk], "scopes": ["commands:send"]}
-    )
+    page = staff.post(ADD, {"name": "App", "operators": [operator.pk], "scopes": ["commands:send"]})
     assert "You may not do this yourself" in page.content.decode()
     strong = make_caller(operator)
     staff.post(page_of(strong.token, "generate_key"))
     assert api_tokens.find_token(strong.key) == strong.token
+
+
+@pytest.mark.parametrize(
+    ("scope", "lacking"),
+    [
+        ("charge-points:write", "add_charger"),
+        ("charge-points:write", "add_evse"),
+        ("charge-points:write", "add_connector"),
+        *(("id-tokens:write", f"{verb}_idtoken") for verb in ("add", "change", "delete")),
+        *(("charging-profiles:write", f"{verb}_chargingprofiletemplate") for verb in ("add", "change", "delete")),
+    ],
+)
+def test_whoever_gives_a_token_a_permission_may_do_all_that_it_opens(staff, operator, scope, lacking):
+    form = {"name": "App", "operators": [operator.pk], "scopes": [scope]}
+    right = staff.user.user_permissions.get(codename=lacking)
+    staff.user.user_permissions.remove(right)
+    assert f"You may not do this yourself: {scope}." in staff.post(ADD, form).content.decode()
+    staff.user.user_permissions.add(right)
+    assert staff.post(ADD, form).status_code == 302
