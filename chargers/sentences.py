@@ -20,4 +20,9 @@ SENTENCES = (
     _("Nothing is running."),
     _("The connection to the charger was lost. Settled with the last known meter value."),
     _("The charger did not end the session. Settled with the last known meter value."),
+    _("Session %(session)s cannot be ended"),
+    _(
+        "It is over but cannot be billed: %(error)s. Until this is mended there is no CDR and nobody pays. It is tried "
+        "again and again; the log has the details."
+    ),
 )

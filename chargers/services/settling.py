@@ -7,9 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import OperationalError, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
+from django.urls import reverse
 from django.utils import timezone
 
 from chargers.choices import CallAction, CallState, SessionStatus, Settlement, StopReason
@@ -18,9 +19,13 @@ from chargers.services import calls, clock, completion, limits, metering, outgoi
 from chargers.services.cdrs import cost_as_json
 from chargers.services.events import Reading, TransactionEnded
 from chargers.services.lock_order import lock_session
+from infrastructure.services import alerts
+from infrastructure.services.alerts import Finding
 from tariffs.pricing import ocpi_number
 
 logger = logging.getLogger(__name__)
+
+SOURCE = "unended-sessions"
 
 LOST = "The connection to the charger was lost. Settled with the last known meter value."
 # Contactors open late and registers step: less than this after the end is no charging.
@@ -33,26 +38,43 @@ def end_lost_sessions() -> None:
     now = timezone.now()
     running = ChargingSession.objects.filter(status=SessionStatus.ACTIVE)
     over = running.filter(over_since__lt=now - settings.LOST_STOP_GRACE)
-    _each(list(over.values_list("pk", flat=True)), _end_if_free)
+    failed = _each(over, _end_if_free)
     connection = "connector__evse__charger__connection"
     gone = {f"{connection}__channel_name": "", f"{connection}__disconnected_at__lt": now - settings.LOST_CHARGER_AFTER}
-    _each(list(running.filter(**gone).values_list("pk", flat=True)), _end_if_gone)
+    failed += _each(running.filter(**gone), _end_if_gone)
     if settings.LONGEST_SESSION:
         # By our clock: what began offline may be old when we hear of it, and over.
         told = running.annotate(heard_at=Greatest("started_at", Coalesce("accepted_at", "started_at")))
-        overlong = told.filter(heard_at__lt=now - settings.LONGEST_SESSION)
-        _each(list(overlong.values_list("pk", flat=True)), _stop_overlong)
+        failed += _each(told.filter(heard_at__lt=now - settings.LONGEST_SESSION), _stop_overlong)
+    alerts.settle(SOURCE, failed)
 
 
-def _each(session_ids: list[int], act: Callable[[ChargingSession, datetime], None]) -> None:
-    for session_id in session_ids:
+def _each(chosen: QuerySet[ChargingSession], act: Callable[[ChargingSession, datetime], None]) -> list[Finding]:
+    """What staff must know of: those that cannot be ended."""
+    findings = []
+    for session_id in list(chosen.values_list("pk", flat=True)):
         try:
             with transaction.atomic():
                 session = lock_session(session_id)
                 if session is not None and session.status == SessionStatus.ACTIVE:
                     act(session, timezone.now())
-        except Exception:  # one session that cannot be billed must not keep the others from their CDRs
+        except Exception as error:  # one session that cannot be billed must not keep the others from their CDRs
             logger.exception("session %s cannot be ended", session_id)
+            if not isinstance(error, OperationalError):  # that passes by itself
+                findings.append(_finding(session_id, error))
+    return findings
+
+
+def _finding(session_id: int, error: Exception) -> Finding:
+    session = ChargingSession.objects.select_related("connector__evse__charger__location").get(pk=session_id)
+    text = (
+        f"It is over but cannot be billed: {type(error).__name__}, {error}. Until this is mended there is no CDR and "
+        "nobody pays. It is tried again and again; the log has the details."
+    )
+    page = reverse("admin:chargers_chargingsession_change", args=[session_id])
+    outlet = session.connector
+    operators = () if outlet is None else (outlet.evse.charger.location.operator_id,)
+    return Finding(str(session_id), f"Session {session} cannot be ended", text, page, operators)
 
 
 def _end_if_free(session: ChargingSession, now: datetime) -> None:

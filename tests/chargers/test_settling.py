@@ -10,6 +10,8 @@ from chargers.models import CDR, ChargerConnection, ChargingSession, LateStop, M
 from chargers.services import completion, progress, sessions, settling
 from chargers.services.events import Reading, StatusChanged, TransactionEnded
 from chargers.services.status import record_status
+from infrastructure.choices import AlertState
+from infrastructure.models import Alert
 from tests.chargers.factories import (
     METER_START,
     charger_of,
@@ -165,6 +167,19 @@ def test_one_that_cannot_be_settled_does_not_keep_the_others(session):
     lose(3 * HOUR)
     settling.end_lost_sessions()
     assert (reread(session).status, reread(other).status) == ("ACTIVE", "COMPLETED")
+
+
+def test_staff_are_told_of_one_that_cannot_be_settled_until_it_can(session):
+    ChargingSession.objects.filter(pk=session.pk).update(meter_start=None)
+    settle(session)
+    alert = Alert.objects.get(state=AlertState.OPEN)
+    assert alert.title == f"Session {session} cannot be ended" and f"/{session.pk}/" in alert.path
+    assert [one.pk for one in alert.operators.all()] == [session.connector.evse.charger.location.operator_id]
+    settle(session)
+    assert Alert.objects.count() == 1
+    ChargingSession.objects.filter(pk=session.pk).update(meter_start=METER_START)
+    assert settle(session).status == "COMPLETED"
+    assert not Alert.objects.filter(state=AlertState.OPEN).exists()
 
 
 # Too long
