@@ -106,8 +106,7 @@ def _enqueue(
                 queued_at=now,
                 **values,
             )
-            # In one order: two that insert the same ones crosswise would wait for each other.
-            for state in sorted(missing, key=lambda state: state.object_id)
+            for state in missing
         )
         Push.objects.bulk_create(rows, ignore_conflicts=True)
         waiting |= _lock_waiting(platform, module, [state.object_id for state in missing])

@@ -3,7 +3,6 @@
 import pytest
 from django.urls import reverse
 
-from config.management.commands import collect_words
 from tests.infrastructure.factories import make_superuser
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +29,3 @@ def test_partners_and_scripts_read_english_whatever_they_send(client):
     api = client.get("/api/v1/charge-points", headers=GERMAN)
     assert "token" in ocpi.json()["status_message"].lower()
     assert api.json()["detail"] == "Authentication credentials were not provided."
-
-
-def test_the_words_for_the_translators_are_written_down():
-    assert collect_words.path().read_text() == collect_words.text(), "run: manage.py collect_words, then ruff format"

@@ -62,7 +62,7 @@ def test_a_platform_that_is_not_registered_has_no_documents() -> None:
 
 
 def test_tariffs_are_queued_before_the_locations_that_refer_to_them(demo: DemoData) -> None:
-    assert waiting() == ["AT/VLT/ADHOC-AC", "AT/VLT/ADHOC-DC", "AT/VLT/A4-GOETTLES", "AT/VLT/VIE-CITY"]
+    assert waiting() == ["AT/VLT/ADHOC-AC", "AT/VLT/ADHOC-DC", "AT/VLT/VIE-CITY", "AT/VLT/A4-GOETTLES"]
 
 
 def test_a_terminal_sees_the_preauthorisation_as_max_price_and_a_text(demo: DemoData) -> None:
