@@ -5,7 +5,7 @@ somebody answers for it and the car is connected, so that nobody pays for the wa
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from chargers.choices import CallAction
@@ -33,6 +33,46 @@ def read_timeline(charger_id: int, event: TransactionReported) -> list[Transacti
         one.seq_no: TransactionReported.from_json(one.body) for one in held.order_by("seq_no")
     }
     return [by_number[number] for number in sorted(by_number)]
+
+
+def thin_out(timeline: list[TransactionReported]) -> list[TransactionReported]:
+    """What has to be held of a timeline without an opening, in which a car may stand for days.
+
+    Where nothing is missing and nothing has flowed or ended, a session can begin with a later event only. Of those
+    before, it needs what was told first and last (`_register`, `_is_empty_end`).
+    """
+    if not _is_whole(timeline) or any(
+        one.is_over or one.state in FLOWING or one.start_id is not None for one in timeline
+    ):
+        return timeline
+    kept: list[TransactionReported] = []
+    for one in timeline:
+        while len(kept) > 1 and _is_spare(kept[-2], kept[-1], one):
+            gone = kept.pop()
+            one = replace(one, spared=max(one.spared, one.seq_no - gone.seq_no + gone.spared))
+        kept.append(one)
+    return kept
+
+
+def _is_whole(timeline: list[TransactionReported]) -> bool:
+    """Whether no event before the last one can come any more, other than repeated."""
+    begin = timeline[-1].seq_no
+    for one in reversed(timeline):
+        if one.seq_no + 1 < begin:
+            return False
+        begin = min(begin, one.seq_no - one.spared)
+    return timeline[0].kind == EventKind.STARTED
+
+
+def _is_spare(before: TransactionReported, event: TransactionReported, after: TransactionReported) -> bool:
+    """Whether the event tells nothing that the one before it and the one after it do not tell."""
+    if event.id_tag is not None or event.is_withdrawn or event.reservation_id is not None:
+        return False
+    if event.evse_number not in (None, before.evse_number) or event.state not in (ChargingState.UNTOLD, before.state):
+        return False
+    if any(reading.is_interval and reading.register_wh for reading in event.readings):
+        return False
+    return not event.registers or bool(before.registers and after.registers)
 
 
 def find_opening(charger_id: int, timeline: list[TransactionReported], *, is_overdue: bool = False) -> Opening | None:

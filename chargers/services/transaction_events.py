@@ -53,6 +53,8 @@ class TransactionReported:
     is_over: bool = False
     reason: str = ""
     readings: tuple[Reading, ...] = ()
+    # Events right before it, by number, that were held and are spare.
+    spared: int = 0
 
     @property
     def is_measurement(self) -> bool:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
 
 from chargers.choices import AuthorizationStatus, SessionStatus
@@ -135,7 +135,7 @@ def begin_session(
         if is_overdue:
             _forget_if_over(charger_id, timeline)
         else:
-            _hold(charger_id, event)
+            _hold(charger_id, event, timeline)
             _note_pending(charger_id, timeline)
     if event.id_tag is None:
         return EventAnswer(None)
@@ -144,7 +144,10 @@ def begin_session(
 
 def settle_held_events() -> None:
     """Begins sessions whose first event never came, and forgets what came to nothing."""
-    HeldEvent.objects.filter(received_at__lt=timezone.now() - FORGET_AFTER).delete()
+    forget_before = timezone.now() - FORGET_AFTER
+    same = HeldEvent.objects.filter(charger_id=OuterRef("charger_id"), transaction_id=OuterRef("transaction_id"))
+    old = HeldEvent.objects.filter(received_at__lt=forget_before)
+    old.filter(~Exists(same.filter(received_at__gte=forget_before))).delete()
     before = timezone.now() - settings.LOST_STOP_GRACE
     held = HeldEvent.objects.values("charger_id", "transaction_id").annotate(newest=Max("received_at"))
     for one in held.filter(newest__lt=before).order_by():
@@ -210,13 +213,20 @@ def _cost(session: ChargingSession) -> Decimal | None:
     return None if gross is None else money(gross, session.currency)
 
 
-def _hold(charger_id: int, event: TransactionReported) -> None:
+def _hold(charger_id: int, event: TransactionReported, timeline: list[TransactionReported]) -> None:
     HeldEvent.objects.get_or_create(
         charger_id=charger_id,
         transaction_id=event.transaction_id,
         seq_no=event.seq_no,
         defaults={"body": event.to_json()},
     )
+    kept = openings.thin_out(timeline)
+    if len(kept) < len(timeline):
+        held = HeldEvent.objects.filter(charger_id=charger_id, transaction_id=event.transaction_id)
+        held.exclude(seq_no__in=[one.seq_no for one in kept]).delete()
+        for one in kept:
+            if one.spared:
+                held.filter(seq_no=one.seq_no).update(body=one.to_json())
 
 
 def _note_pending(charger_id: int, timeline: list[TransactionReported]) -> None:
