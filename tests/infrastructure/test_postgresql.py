@@ -4,7 +4,6 @@ import socket
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection
 
@@ -26,23 +25,20 @@ def test_only_a_connection_with_something_to_read_is_tried() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no server and no pool")
 def test_after_a_restart_of_the_server_no_query_fails() -> None:
+    pooled: Any = connection.copy("pooled")
+    pooled.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1, "timeout": 15}
+
     def process() -> int:
-        with connection.cursor() as cursor:
+        with pooled.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             return int(cursor.fetchone()[0])
 
-    before = process()
-    parameters = connection.get_connection_params()
-    connection.close()
-    with psycopg.connect(
-        host=parameters["host"],
-        dbname=parameters["dbname"],
-        user=parameters["user"],
-        port=parameters.get("port"),
-        password=parameters.get("password"),
-    ) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    assert process() != before
+    try:
+        before = process()
+        pooled.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [before])
+        assert process() != before
+    finally:
+        pooled.close()
+        pooled.close_pool()
