@@ -76,6 +76,8 @@ def _first_of(due: QuerySet[Push], probe_at: datetime | None, now: datetime) -> 
     urgent_first = Case(When(module__in=URGENT, then=Value(0)), default=Value(1))
     if probe_at is not None and probe_at > now:
         due = due.filter(module__in=URGENT)
+        if not due.exists():
+            return []
     may_go = _free_of(due, now)
     if probe_at is not None:
         # While the platform is away, also what is not due or was given up goes first: the first to arrive after an
@@ -85,7 +87,9 @@ def _first_of(due: QuerySet[Push], probe_at: datetime | None, now: datetime) -> 
     oldest = due.order_by(urgent_first, "queued_at", "pk").values("pk")[:LOOKED_AT]
     # Each that ends asks for the next: what each of them waits for must not be looked up for thousands, unless all of
     # the oldest wait for later ones.
-    return list(may_go.filter(pk__in=oldest)[:2]) or list(may_go[:2])
+    first = list(may_go.filter(pk__in=oldest)[:2])
+    has_more = not first and due.order_by("pk")[LOOKED_AT : LOOKED_AT + 1].exists()
+    return list(may_go[:2]) if has_more else first
 
 
 def _free_of(due: QuerySet[Push], now: datetime) -> QuerySet[Push]:
