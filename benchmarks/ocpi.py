@@ -26,7 +26,7 @@ START = "/ocpi/2.2.1/commands/START_SESSION"
 MEMORY = "/benchmark/memory"
 WANTED_PAGES, WANTED_SHARE, WANTED_FACTOR = 200, 0.25, 2.0
 CONNECTIONS = 8
-IN_THIS_PROCESS = 4  # requests of _show_queries
+IN_THIS_PROCESS = 8  # requests of _show_queries
 
 
 def main() -> None:

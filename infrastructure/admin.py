@@ -141,6 +141,8 @@ class LocationAdmin(ImportExportAdmin, ServiceAdmin):
     list_filter = [("operator", ScopedRelatedFilter), ExposedFilter]
     read_with = ["operator__site"]
     list_prefetch_related = ["chargers__evses__connectors"]
+    # Each is judged with all that is below it, which may be dozens of connectors.
+    list_per_page = 25
     search_fields = ["name", "roaming_id", "city", "address", "chargers__identity", "chargers__evses__evse_id"]
     autocomplete_fields = ["operator"]
     inlines = [ChargerInline]
