@@ -145,15 +145,6 @@ class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, 
             return sessions.select_related(f"{place}__location", f"{place}__connection", "tariff_version__tariff")
         return sessions
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Read once for the page and for each of its buttons; what is done to it reads it anew."""
-        if request.method != "GET":
-            return super().get_object(request, object_id, from_field)
-        read: dict[str, Any] = request.__dict__.setdefault("_session_read", {})
-        if object_id not in read:
-            read[object_id] = super().get_object(request, object_id, from_field)
-        return read[object_id]
-
     @display(description=_("status"), label=STATUS_COLOURS, ordering="status")
     def status_label(self, session: ChargingSession) -> tuple[str, str]:
         return session.status, session.get_status_display()

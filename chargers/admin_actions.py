@@ -61,6 +61,15 @@ class StopActions(Pages):
     actions = ["stop_charging"]
     actions_detail = ["stop_now"]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read once for the page and for each of its buttons; what is done to it reads it anew."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        read: dict[str, Any] = request.__dict__.setdefault("_session_read", {})
+        if object_id not in read:
+            read[object_id] = super().get_object(request, object_id, from_field)
+        return read[object_id]
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
         session = self.get_object(request, object_id)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from chargers.models import ChargingSession
 from infrastructure import outbox
@@ -14,7 +13,7 @@ from payments.models import FinancialAdviceConfirmation, Invoice
 from payments.services import worklist
 from payments.services.invoices import refresh_capture
 from roaming.models import RoamingPlatform
-from roaming.ocpi.types import parse_datetime
+from roaming.services import moments
 
 Json = dict[str, Any]
 
@@ -24,9 +23,7 @@ def receive_advice(platform: RoamingPlatform, body: Json) -> tuple[FinancialAdvi
 
     Never refused for what it says: money was taken from a card, whether or not we know the session.
     """
-    now = timezone.now()
-    # A PTP's clock that is ahead must not make its next word count as older.
-    told_at = min(parse_datetime(body["last_updated"]), now) if body.get("last_updated") else now
+    told_at = moments.told_at(body)
     fields = mapping.advice_fields(body) | {"last_updated": told_at}
     with transaction.atomic():
         row, created = FinancialAdviceConfirmation.objects.get_or_create(

@@ -18,6 +18,7 @@ from payments.services.peers import invoice_base_url
 from payments.services.tenancy import Party, operators_of, resolve_operator
 from roaming.models import RoamingPlatform
 from roaming.ocpi.types import parse_datetime
+from roaming.services import moments
 
 Json = dict[str, Any]
 
@@ -30,8 +31,7 @@ def receive_terminal(platform: RoamingPlatform, body: Json, *, addressed_to: Par
     Never takes away what we assigned; before our first assignment the PTP's is taken over.
     """
     now = timezone.now()
-    # A clock that runs ahead must not make the PTP's next message look old.
-    told_at = min(parse_datetime(body["last_updated"]), now) if body.get("last_updated") else now
+    told_at = moments.told_at(body)
     terminal_id = body["terminal_id"]
     with transaction.atomic():
         row, created = Terminal.objects.get_or_create(

@@ -14,7 +14,8 @@ from roaming.choices import ConnectionStatus, InterfaceRole, Module, PlatformTyp
 from roaming.models import ClientInfo, RoamingPlatform
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.objects import validate
-from roaming.ocpi.types import ci_equal, parse_datetime
+from roaming.ocpi.types import ci_equal
+from roaming.services.moments import told_at
 from roaming.services.peers import endpoint
 from roaming.services.registry import PullSource
 
@@ -126,7 +127,7 @@ def _overwrite(platform: RoamingPlatform, key: Key, body: Json) -> bool:
 
 
 def _write(token: Token, body: Json) -> None:
-    if _told_at(body) >= token.last_updated:
+    if told_at(body) >= token.last_updated:
         _fill(token, body)
     token.received_at = timezone.now()
     token.save(update_fields=["whitelist", "is_valid", "body", "last_updated", "received_at"])
@@ -134,12 +135,7 @@ def _write(token: Token, body: Json) -> None:
 
 def _fill(token: Token, body: Json) -> None:
     token.whitelist, token.is_valid, token.body = body["whitelist"], body["valid"], body
-    token.last_updated = _told_at(body)
-
-
-def _told_at(body: Json) -> datetime:
-    """A clock that is ahead must not make the next word on a token, that it is lost, count as older."""
-    return min(parse_datetime(body["last_updated"]), timezone.now())
+    token.last_updated = told_at(body)
 
 
 # Pulling: `roaming.services.pulls` fetches the pages, passes over bad items and reports them.

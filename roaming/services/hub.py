@@ -1,6 +1,5 @@
 """Parties behind a hub, and whether they can be reached (OCPI 2.2.1 mod_hub_client_info, the CPO as receiver)."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -10,8 +9,9 @@ from django.utils import timezone
 from roaming.choices import ConnectionStatus, InterfaceRole, Module, PlatformType
 from roaming.models import ClientInfo, Document, RoamingPlatform
 from roaming.ocpi.errors import InvalidParameters, NotFound
-from roaming.ocpi.types import ci_equal, parse_datetime
+from roaming.ocpi.types import ci_equal
 from roaming.services import push
+from roaming.services.moments import told_at
 from roaming.services.peers import endpoint
 from roaming.services.registry import PullSource
 
@@ -42,7 +42,7 @@ def receive_client(platform: RoamingPlatform, country_code: str, party_id: str, 
         client = _stored(platform, country_code, party_id).first()
         if client is None:
             client = ClientInfo(platform=platform, country_code=body["country_code"], party_id=body["party_id"])
-        elif _told_at(body) < client.last_updated:
+        elif told_at(body) < client.last_updated:
             return False
         created, before = client.pk is None, client.status
         _write(client, body)
@@ -57,13 +57,8 @@ def _stored(platform: RoamingPlatform, country_code: str, party_id: str) -> Quer
 
 def _write(client: ClientInfo, body: Json) -> None:
     client.role, client.status, client.body = body["role"][:ROLE_LENGTH], body["status"], body
-    client.last_updated, client.received_at = _told_at(body), timezone.now()
+    client.last_updated, client.received_at = told_at(body), timezone.now()
     client.save()
-
-
-def _told_at(body: Json) -> datetime:
-    """A hub's clock that is ahead must not make its next word count as older."""
-    return min(parse_datetime(body["last_updated"]), timezone.now())
 
 
 def is_reachable(platform: RoamingPlatform, country_code: str, party_id: str) -> bool:

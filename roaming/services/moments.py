@@ -8,13 +8,16 @@ missed its change. SQLite has one writer, whose times are in order anyway; there
 """
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from roaming.choices import Module
 from roaming.ocpi.errors import Busy
+from roaming.ocpi.types import parse_datetime
 
 # First key of PostgreSQL's advisory locks; the second is the module.
 _LOCKS = 0x0C1
@@ -49,3 +52,10 @@ def _is_quiet(module: Module) -> bool:
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", [_LOCKS, _MODULES.index(module)])
         (is_quiet,) = cursor.fetchone()
     return bool(is_quiet)
+
+
+def told_at(body: Mapping[str, Any]) -> datetime:
+    """When a partner changed an object of its own: now at the latest. Of a clock that is ahead the next word, such as
+    that a card is lost, would count as older."""
+    now, told = timezone.now(), body.get("last_updated")
+    return min(parse_datetime(told), now) if told else now
