@@ -31,11 +31,13 @@ def find_client(platform: RoamingPlatform, country_code: str, party_id: str) -> 
 def receive_client(platform: RoamingPlatform, country_code: str, party_id: str, body: Json) -> bool:
     """Stores a PUT, a valid ClientInfo; True when the party is new. An older one changes nothing.
 
-    Raises InvalidParameters when body and address differ.
+    Raises InvalidParameters when body and address differ, and for what is not the hub's to say.
     """
     for name, value in (("country_code", country_code), ("party_id", party_id)):
         if not ci_equal(body[name], value):
             raise InvalidParameters(f"{name}: differs from the address")
+    if _is_ours(platform, body):
+        return False
     with transaction.atomic():
         # Messages of one hub take turns: of two at once the newer one must remain.
         RoamingPlatform.objects.select_for_update(no_key=True).get(pk=platform.pk)
@@ -49,6 +51,21 @@ def receive_client(platform: RoamingPlatform, country_code: str, party_id: str, 
         if before and before != client.status == ConnectionStatus.CONNECTED:
             _catch_up(client)
     return created
+
+
+def _is_ours(platform: RoamingPlatform, body: Json) -> bool:
+    """Of us as CPO nothing is kept: we are connected, and whatever else a hub says staff must read.
+
+    In another role a party of the same name is the hub's to speak for: many operators have drivers of their own.
+    Raises InvalidParameters unless it says that we are connected, too.
+    """
+    country, party = body["country_code"], body["party_id"]
+    ours = platform.profiles.filter(country_code__iexact=country, party_id__iexact=party)
+    if body["role"].upper() != "CPO" or not ours.exists():
+        return False
+    if body["status"] != ConnectionStatus.CONNECTED:
+        raise InvalidParameters(f"{country}-{party} is our own party, and connected, but the hub says {body['status']}")
+    return True
 
 
 def _stored(platform: RoamingPlatform, country_code: str, party_id: str) -> QuerySet[ClientInfo]:

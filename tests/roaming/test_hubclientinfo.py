@@ -20,6 +20,7 @@ from roaming.services.session_documents import freeze_cdr
 from tests.chargers.factories import end, make_active, minutes
 from tests.roaming.client import client_with
 from tests.roaming.emsp import make_emsp, running_emsp, show_demo
+from tests.roaming.factories import ProfileFactory
 from tests.roaming.peer import envelope
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,47 @@ def test_a_hubs_clock_that_is_ahead_does_not_hide_its_next_word(ocpi):
     now = format_datetime(timezone.now() + timedelta(seconds=1))
     assert codes(ocpi.call("PUT", PATH, info("CONNECTED", last_updated=now))) == (200, 1000)
     assert ClientInfo.objects.get().status == "CONNECTED"
+
+
+OURS = {"country_code": "AT", "party_id": "VLT"}
+
+
+@pytest.fixture
+def our_party(platform):
+    platform.profiles.set([ProfileFactory.create(**OURS)])
+
+
+@pytest.mark.usefixtures("our_party")
+def test_of_our_own_party_as_cpo_nothing_is_kept(ocpi):
+    """Else the hub could freeze, or speak for, whom we host."""
+    path = "2.2.1/hubclientinfo/at/vlt"
+    assert codes(ocpi.call("PUT", path, info(role="CPO", **OURS))) == (200, 1000)
+    refused = ocpi.call("PUT", path, info("SUSPENDED", role="CPO", **OURS))
+    assert codes(refused) == (200, 2001)
+    assert "AT-VLT is our own party" in refused.json()["status_message"]
+    assert not ClientInfo.objects.exists()
+
+
+@pytest.mark.usefixtures("our_party")
+def test_our_drivers_behind_a_hub_are_the_hubs_to_speak_for(ocpi, platform):
+    assert codes(ocpi.call("PUT", "2.2.1/hubclientinfo/AT/VLT", info("OFFLINE", **OURS))) == (201, 1000)
+    assert not hub.is_reachable(platform, "AT", "VLT")
+
+
+@pytest.mark.usefixtures("our_party")
+def test_staff_read_that_a_hub_takes_us_for_suspended(platform, peer):
+    peer.accepted = {"client-token"}
+    url = f"{peer.url}/hubclientinfo"
+    PlatformEndpoint.objects.create(platform=platform, identifier="hubclientinfo", role=InterfaceRole.SENDER, url=url)
+    peer.answers["GET", "/hubclientinfo"] = (200, envelope([info("SUSPENDED", role="CPO", **OURS), info()]))
+    pulls.start_pulls(platform.pk)
+    row = Pull.objects.get(platform=platform, source="hubclientinfo")
+    pulls.run(row.pk)
+    row.refresh_from_db()
+    assert row.last_problems == [
+        "Object 1 of the list: AT-VLT is our own party, and connected, but the hub says SUSPENDED"
+    ]
+    assert [one.party_id for one in ClientInfo.objects.all()] == ["EMP"]
 
 
 def test_the_hubs_list_is_fetched_without_routing_headers(platform, peer):
