@@ -122,7 +122,10 @@ def _withdraw_tariffs(platform: RoamingPlatform, offered: Collection[Document]) 
         document.is_deleted = True
         document.last_updated = moment_after(document)
         document.save(update_fields=["is_deleted", "last_updated"])
-        push.enqueue_state(platform, Module.TARIFFS, document.path, sequence=INFRASTRUCTURE)
+        # Said to be a DELETE, so that it waits for locations that were tried in vain, too (`push_claims`).
+        end = timezone.now() + push.STATE_LIFETIME
+        told = {"sequence": INFRASTRUCTURE, "method": "DELETE", "give_up_at": end}
+        push.enqueue(platform, Module.TARIFFS, document.path, **told)
 
 
 # Locations

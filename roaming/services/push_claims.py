@@ -101,8 +101,11 @@ def _free_of(due: QuerySet[Push], now: datetime) -> QuerySet[Push]:
     # peer is back the session arrives before the CDR that refers to it.
     is_next = Q(state=PushState.IN_FLIGHT) | Q(state=PushState.PENDING, attempts=0)
     is_next |= Q(state=PushState.PENDING, not_before__lte=now)
+    # A failing location does not hold up others; but while the peer may hold one that names it, a tariff stays.
+    is_too_early = Q(method="DELETE") & Exists(_earlier().filter(state=PushState.PENDING))
     return due.filter(
         ~Exists(_earlier().filter(is_next)),
+        ~is_too_early,
         ~Exists(_earlier_cdrs()),
         ~Exists(same.filter(state=PushState.IN_FLIGHT)),
     )

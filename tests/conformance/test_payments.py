@@ -181,6 +181,7 @@ def test_129_both_shapes_of_amounts(ptp: Peer) -> None:
 
 def test_130_the_printed_example_is_no_json(ptp: Peer) -> None:
     assert ptp.client.call("POST", ADVICES, PRINTED).both == (400, 2001)
+    assert ptp.client.get(f"{ADVICES}/1").http == 404
 
 
 def test_131_another_ptps_objects_are_unknown(stage: Stage, ptp: Peer) -> None:

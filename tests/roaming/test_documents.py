@@ -22,7 +22,7 @@ from infrastructure.services.status import set_evse_status
 from roaming.choices import Module, PlatformState, PushState
 from roaming.models import Document, Push, RoamingPlatform
 from roaming.ocpi.types import parse_datetime
-from roaming.services import documents, exposure, session_documents
+from roaming.services import documents, exposure, push, session_documents
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, SessionSettings
 
@@ -52,7 +52,7 @@ def forget_pushes() -> None:
 
 
 def waiting() -> list[str]:
-    return [push.object_id for push in Push.objects.filter(state=PushState.PENDING).order_by("queued_at", "pk")]
+    return [row.object_id for row in Push.objects.filter(state=PushState.PENDING).order_by("queued_at", "pk")]
 
 
 def test_a_platform_that_is_not_registered_has_no_documents() -> None:
@@ -151,6 +151,20 @@ def test_a_tariff_is_withdrawn_after_the_locations_that_referred_to_it(demo: Dem
     assert Document.objects.get(object_id="ADHOC-DC").is_deleted
     # The operator's tariff takes over at the charger.
     assert evse_of("A4-GOETTLES", "DEMO-DC-1-1")["connectors"][0]["tariff_ids"] == ["ADHOC-AC"]
+
+
+def test_a_tariff_is_not_withdrawn_while_a_location_that_may_name_it_failed_and_waits(demo: DemoData) -> None:
+    forget_pushes()
+    tariff = RoamingTariff.objects.get(code="ADHOC-DC")
+    tariff.status = TariffStatus.INACTIVE
+    masterdata.save(tariff)
+    outbox.drain()
+    place = Push.objects.filter(module=Module.LOCATIONS)
+    place.update(attempts=1, not_before=timezone.now() + timedelta(minutes=1))
+    assert push.claim_next(demo.platform.pk) is None
+    place.update(state=PushState.DONE)
+    withdrawal = push.claim_next(demo.platform.pk)
+    assert withdrawal and withdrawal.object_id == "AT/VLT/ADHOC-DC"
 
 
 def test_without_any_tariff_a_terminal_cannot_use_the_connector(demo: DemoData) -> None:
