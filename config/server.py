@@ -7,7 +7,7 @@ from types import FrameType
 
 import uvicorn
 
-from config.heads import BoundedHeads
+from config.bounds import BoundedRequests
 
 # The largest honest OCPP 1.6 messages (GetConfiguration answers, long MeterValues) stay well below.
 MAX_WEBSOCKET_MESSAGE = 256 * 1024
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
                 "config.asgi:application",
                 host=host,
                 port=port,
-                http=BoundedHeads,
+                http=BoundedRequests,
                 lifespan="on",
                 log_config=None,
                 access_log=False,

@@ -124,8 +124,7 @@ def _withdraw_tariffs(platform: RoamingPlatform, offered: Collection[Document]) 
         document.save(update_fields=["is_deleted", "last_updated"])
         # Said to be a DELETE, so that it waits for locations that were tried in vain, too (`push_claims`).
         end = timezone.now() + push.STATE_LIFETIME
-        told = {"sequence": INFRASTRUCTURE, "method": "DELETE", "give_up_at": end}
-        push.enqueue(platform, Module.TARIFFS, document.path, **told)
+        push.enqueue(platform, Module.TARIFFS, document.path, sequence=INFRASTRUCTURE, method="DELETE", give_up_at=end)
 
 
 # Locations
