@@ -15,7 +15,7 @@ ZERO = Decimal(0)
 
 _DIMENSIONS = {
     "ENERGY": ("Energy", "kWh"),
-    "FLAT": ("Session fee", ""),
+    "FLAT": ("Start fee", ""),
     "PARKING_TIME": ("Parking time", "h"),
     "RESERVATION_FLAT": ("Reservation fee", ""),
     "RESERVATION_TIME": ("Reservation", "h"),

@@ -14,6 +14,7 @@ from payments.choices import CaptureStatusCode
 from payments.invoices import plain
 from payments.models import Invoice
 from payments.texts import DEFAULT, LANGUAGES, Texts
+from payments.texts.countries import country_name
 from tariffs.pricing.rounding import money
 
 Json = dict[str, Any]
@@ -103,7 +104,7 @@ def addendum_of(invoice: Invoice) -> Addendum:
 def sheet_of(invoice: Invoice, language: str = DEFAULT, addendum: Addendum | None = None) -> Sheet:
     """`invoice` with its CDR, session and advice loaded; `addendum` None says how things are now."""
     with translation.override(language):
-        return _sheet(invoice, LANGUAGES[language], addendum or addendum_of(invoice))
+        return _sheet(invoice, language, addendum or addendum_of(invoice))
 
 
 def seller_zone(invoice: Invoice) -> ZoneInfo:
@@ -111,7 +112,8 @@ def seller_zone(invoice: Invoice) -> ZoneInfo:
     return ZoneInfo(invoice.seller["time_zone"])
 
 
-def _sheet(invoice: Invoice, texts: Texts, addendum: Addendum) -> Sheet:
+def _sheet(invoice: Invoice, language: str, addendum: Addendum) -> Sheet:
+    texts = LANGUAGES[language]
     zone = ZoneInfo(invoice.cdr.session.time_zone)
     start, end = invoice.cdr.start_date_time.astimezone(zone), invoice.cdr.end_date_time.astimezone(zone)
     number = texts.style.number
@@ -124,7 +126,7 @@ def _sheet(invoice: Invoice, texts: Texts, addendum: Addendum) -> Sheet:
         currency=invoice.currency,
         total=number(money(invoice.total_gross, invoice.currency)),
         seller=invoice.seller,
-        place=_place(invoice.place),
+        place=_place(invoice.place, language),
         evse_id=invoice.place.get("evse_id", ""),
         period=_period(start, end, texts),
         duration=_duration(end - start),
@@ -193,9 +195,10 @@ def _captured(addendum: Addendum, texts: Texts) -> str:
     return amount(addendum.captured_gross, addendum.captured_currency, texts)
 
 
-def _place(place: Json) -> list[str]:
-    town = " ".join(part for part in (place.get("postal_code"), place.get("city"), place.get("country")) if part)
-    return [line for line in (place.get("name"), place.get("address"), town) if line]
+def _place(place: Json, language: str) -> list[str]:
+    town = " ".join(part for part in (place.get("postal_code"), place.get("city")) if part)
+    country = country_name(place.get("country") or "", language)
+    return [line for line in (place.get("name"), place.get("address"), town, country) if line]
 
 
 def _row(line: Json, currency: str, texts: Texts) -> Row:

@@ -42,7 +42,7 @@ TEXTS = Texts(
     replaced_by="Elle est remplacée par la facture {number}.",
     lines={
         "ENERGY": "Énergie",
-        "FLAT": "Frais de session",
+        "FLAT": "Frais de démarrage",
         "PARKING_TIME": "Temps de stationnement",
         "RESERVATION_FLAT": "Frais de réservation",
         "RESERVATION_TIME": "Réservation",

@@ -42,7 +42,7 @@ TEXTS = Texts(
     replaced_by="Nadomešča ga račun {number}.",
     lines={
         "ENERGY": "Energija",
-        "FLAT": "Začetna pristojbina",
+        "FLAT": "Začetek polnjenja",
         "PARKING_TIME": "Čas parkiranja",
         "RESERVATION_FLAT": "Pristojbina za rezervacijo",
         "RESERVATION_TIME": "Rezervacija",

@@ -74,19 +74,16 @@ def generate(
     reachable = _reachable(details, past)
     offers = _offers(reachable, past, terms.factor)
     writer = PriceWriter(wording, tariff.currency, [offer.amounts for offer in offers])
-    conditions = [*_steps(reachable, wording), *_minimum(tariff, writer, terms)]
-    end = [
-        *_surcharge(offers, writer, terms),
-        *_limit(tariff, writer, for_terminals, terms),
-        *_vat(reachable, wording, terms),
-    ]
+    surcharge = list(_surcharge(offers, writer, terms))
+    conditions = [*_steps(reachable, wording), *_minimum(tariff, writer, terms, has_surcharge=bool(surcharge))]
+    end = [*_limit(tariff, writer, for_terminals, terms), *_vat(reachable, wording, terms)]
     ranges = [writer.ranges(), *([wording.sentences.varies] if len(offers) > 1 else [])]
     elsewhere = wording.sentences.full_list
     candidates = (
-        [*_timetable(offers, writer), *conditions, *end],
-        [*ranges, elsewhere, *conditions, *end],
-        [*ranges, elsewhere, *end],
-        [elsewhere, *end],
+        [*_timetable(offers, writer), *surcharge, *conditions, *end],
+        [*ranges, *surcharge, elsewhere, *conditions, *end],
+        [*ranges, *surcharge, elsewhere, *end],
+        [elsewhere, *surcharge, *end],
     )
     return next(text for text in map(_joined, candidates) if len(text) <= MAX_LENGTH)
 
@@ -170,9 +167,11 @@ def _steps(details: Sequence[Detail], wording: Wording) -> Iterator[str]:
         yield wording.sentences.steps.format(" / ".join(named))
 
 
-def _minimum(tariff: RoamingTariff, writer: PriceWriter, terms: RetailTerms) -> Iterator[str]:
+def _minimum(tariff: RoamingTariff, writer: PriceWriter, terms: RetailTerms, *, has_surcharge: bool) -> Iterator[str]:
+    sentences = writer.wording.sentences
     if tariff.min_price:
-        yield writer.wording.sentences.at_least.format(writer.money(terms.gross(tariff.min_price)))
+        least = sentences.at_least_with_surcharge if has_surcharge else sentences.at_least
+        yield least.format(writer.money(terms.gross(tariff.min_price)))
 
 
 def _surcharge(offers: Sequence[_Offer], writer: PriceWriter, terms: RetailTerms) -> Iterator[str]:

@@ -86,7 +86,7 @@ def test_the_provider_owes_the_tariff_and_the_driver_pays_the_retail_price(cast:
     assert exact(tapped["amount"]) == BLOCKED
     # What the terminal showed before the card, and what the tariff itself says.
     (shown,) = [one["text"] for one in tapped["alt_text"] if one["language"] == "en"]
-    assert "€1.08 per kWh" in shown and "Plus €0.50 once per session" in shown
+    assert "€1.08 per kWh" in shown and "Plus a service fee of €0.50 per session" in shown
     assert "€80.50 is blocked on your card" in shown
     energy = [one for one in tariff_of(cast)["elements"][0]["price_components"] if one["type"] == "ENERGY"]
     assert [(one["price"], one["vat"]) for one in energy] == [(0.45, 20)]

@@ -146,7 +146,7 @@ def test_an_amount_no_database_holds_is_refused(platform: Any) -> None:
 def test_a_capture_that_differs_says_so(platform: Any, invoice: Invoice) -> None:
     received(platform, total_costs={"excl_vat": 8, "incl_vat": 9.6}, capture_status_code="PARTIAL_SUCCESS")
     invoice.refresh_from_db()
-    assert sheets.payment_of(invoice).text == "9.60 EUR of 9.80 EUR were charged to the card."
+    assert sheets.payment_of(invoice).text == "9.60 EUR of 9.80 EUR was charged to the card."
 
 
 def test_a_clock_that_is_ahead_does_not_swallow_the_correction(platform: Any) -> None:

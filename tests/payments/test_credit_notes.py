@@ -120,11 +120,11 @@ def test_the_corrected_invoice_takes_the_place_of_the_credited_one(client: Any, 
     page = f"/invoices/terminals-bv/{factories.REFERENCE}"
     assert f"Invoice {new.number}" in client.get(page).content.decode()
     old = client.get(f"/invoices/terminals-bv/{invoice.number}").content.decode()
-    assert f"taken back with credit note {note.number}" in old
+    assert f"cancelled by credit note {note.number}" in old
     assert f"Invoice {new.number} takes its place." in old
     assert f"/invoices/terminals-bv/{new.number}" in old
     told = client.get(f"/invoices/terminals-bv/{note.number.lower()}").content.decode()
-    assert f"Takes back invoice {invoice.number}." in told
+    assert f"Cancels invoice {invoice.number}." in told
     assert "-9.80" in told
 
 
@@ -141,7 +141,7 @@ def test_a_credited_invoice_stays_what_its_reference_shows_until_there_is_anothe
 ) -> None:
     credit_invoice(invoice, "Wrong.")
     html = client.get(f"/invoices/terminals-bv/{factories.REFERENCE}").content.decode()
-    assert f"Invoice {invoice.number}" in html and "taken back" in html
+    assert f"Invoice {invoice.number}" in html and "cancelled by" in html
 
 
 def test_a_reference_has_one_invoice_that_holds(invoice: Invoice, evse: Any) -> None:

@@ -13,6 +13,7 @@ from payments.services.advices import match_advice, receive_advice
 from payments.services.invoices import open_invoice
 from payments.services.peers import invoice_base_url
 from payments.texts import LANGUAGES, Texts
+from payments.texts.countries import country_name
 from payments.views.invoices import BUDGET, COST_OF_A_MISS
 from tests.payments import factories
 
@@ -38,6 +39,19 @@ def capture(platform: Any, **fields: Any) -> None:
 def test_the_page_is_where_partners_are_told(platform: Any) -> None:
     address = reverse("payments:invoice", args=[platform.code, factories.REFERENCE])
     assert f"http://testserver{address}" == invoice_base_url(platform) + factories.REFERENCE
+
+
+COUNTRY = {"en": "Austria", "de": "Österreich", "fr": "Autriche", "nl": "Oostenrijk", "sl": "Avstrija"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_country_is_named_in_the_language_of_the_page(client: Any, invoice: Invoice, language: str) -> None:
+    html = client.get(f"{PAGE}?lang={language}").content.decode()
+    assert COUNTRY[language] in html and "AUT" not in html
+
+
+def test_a_country_without_a_name_keeps_its_code() -> None:
+    assert [country_name(code, "de") for code in ("NLD", "XXX", "")] == ["Niederlande", "XXX", ""]
 
 
 def test_the_page_says_all_that_an_invoice_must(client: Any, invoice: Invoice, evse: Any) -> None:

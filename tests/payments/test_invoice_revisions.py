@@ -87,7 +87,7 @@ def test_a_late_pdf_of_an_old_revision_says_what_held_then(platform: Any, invoic
     drawn.clear()
     revisions.pdf_of(invoice.revisions.get(number=3), "en")
     assert "Paid by card" in drawn
-    assert any("taken back with credit note" in one for one in drawn)
+    assert any("cancelled by credit note" in one for one in drawn)
 
 
 def test_the_same_revision_is_the_same_bytes(invoice: Invoice) -> None:

@@ -72,7 +72,7 @@ def test_the_partner_sees_its_own_tariff_and_the_drivers_words_and_amount(platfo
     assert tariff["max_price"]["incl_vat"] == 50.35  # 40 x 1.25 + 0.35
     text = next(text["text"] for text in tariff["tariff_alt_text"] if text["language"] == "en")
     assert "€0.675 per kWh" in text  # 0.54 x 1.25
-    assert "Plus €0.35 once per session" in text
+    assert "Plus a service fee of €0.35 per session" in text
     assert "€50.35 is blocked on your card" in text
     assert "VAT (10%, 20%)" in text
 

@@ -69,8 +69,7 @@ GOLDEN = {
             "€0.49 per kWh, €0.10 per minute connected without charging, €0.50 start fee. Prices include VAT (20%)."
         ),
         "de": (
-            "0,49 € pro kWh, 0,10 € pro Minute angeschlossen ohne zu laden, 0,50 € Startgebühr. Preise inkl. "
-            "MwSt. (20 %)."
+            "0,49 € pro kWh, 0,10 € pro Minute Standzeit ohne Laden, 0,50 € Startgebühr. Preise inkl. MwSt. (20 %)."
         ),
         "fr": (
             "0,49 € par kWh, 0,10 € par minute de branchement sans charge, 0,50 € de frais de démarrage. "
@@ -93,7 +92,7 @@ GOLDEN = {
         ),
         "de": (
             "Täglich 22:00–06:00 Uhr vom 1.5.2026 bis einschließlich 31.8.2026: 0,39 € pro kWh. Sonst: 0,59 "
-            "€ pro kWh, 0,10 € pro Minute angeschlossen ohne zu laden. Jederzeit: 0,50 € Startgebühr. Preise "
+            "€ pro kWh, 0,10 € pro Minute Standzeit ohne Laden. Jederzeit: 0,50 € Startgebühr. Preise "
             "inkl. MwSt. (20 %)."
         ),
         "fr": (

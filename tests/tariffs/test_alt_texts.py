@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tariffs.choices import Recurrence
 from tariffs.models import RoamingTariff, TariffText
-from tariffs.pricing import DayOfWeek, Detail, DetailPrice, emit_elements
+from tariffs.pricing import DayOfWeek, Detail, DetailPrice, RetailTerms, emit_elements
 from tariffs.services import alt_texts
 from tariffs.services.alt_texts import MAX_LENGTH, WORDINGS
 from tariffs.services.details import net_price
@@ -191,6 +191,38 @@ def test_a_free_hour_with_the_common_start_fee_is_not_called_free():
 def test_limits_are_named():
     text = english(BASE, min_price=Decimal("1.5"), max_price=Decimal(60))
     assert text == "€0.48 per kWh. At least €1.50 per session. At most €60.00 per session. Prices include VAT (20%)."
+
+
+RETAIL_TEXTS = {
+    "en": (
+        "€0.60 per kWh. Plus a service fee of €0.35 per session. Billed in full units of 0.5 kWh. "
+        "At least €1.60 per session, service fee included. Prices include VAT (10%, 20%)."
+    ),
+    "de": (
+        "0,60 € pro kWh. Zuzüglich 0,35 € Servicegebühr pro Ladevorgang. Abgerechnet in vollen Einheiten von 0,5 kWh. "
+        "Mindestens 1,60 € pro Ladevorgang einschließlich Servicegebühr. Preise inkl. MwSt. (10 %, 20 %)."
+    ),
+    "fr": (
+        "0,60 € par kWh. Plus 0,35 € de frais de service par session. Facturation par unités entières de 0,5 kWh. "
+        "Au moins 1,60 € par session, frais de service compris. Prix TTC (TVA 10 %, 20 %)."
+    ),
+    "nl": (
+        "€ 0,60 per kWh. Plus € 0,35 servicekosten per sessie. Afgerekend in hele eenheden van 0,5 kWh. "
+        "Minimaal € 1,60 per sessie, inclusief servicekosten. Prijzen inclusief btw (10%, 20%)."
+    ),
+    "sl": (
+        "0,60 € na kWh. Poleg tega 0,35 € stroškov storitve na polnjenje. Obračun v celih enotah po 0,5 kWh. "
+        "Najmanj 1,60 € na polnjenje, vključno s stroški storitve. Cene vključujejo DDV (10 %, 20 %)."
+    ),
+}
+
+
+@pytest.mark.parametrize("language", alt_texts.LANGUAGES)
+def test_a_partners_fee_stands_with_the_prices_and_the_minimum_says_that_it_is_in_it(language):
+    detail = Detail(1, energy=price("0.4", step=500))
+    terms = RetailTerms(Decimal("1.25"), Decimal("0.35"), Decimal(10))
+    text = alt_texts.generate(RoamingTariff(min_price=Decimal(1)), [detail], WORDINGS[language], terms=terms)
+    assert text == RETAIL_TEXTS[language]
 
 
 def test_nothing_is_blocked_on_cards_of_other_partners():

@@ -82,8 +82,9 @@ class Sentences:
     overlap: str
     steps: str
     at_least: str
+    at_least_with_surcharge: str
     at_most: str
-    surcharge: str
+    surcharge: str  # in the words of the invoice's line
     blocked: str
     with_vat: str
 
