@@ -27,7 +27,7 @@ OUR_APPS = ("infrastructure", "tariffs", "chargers", "roaming", "payments")
 ABBREVIATIONS = {name.lower(): name for name in ("CDR", "EFT", "EVSE", "kWh", "OCPI", "OCPP", "URL", "VAT")}
 _ABBREVIATION = re.compile(rf"\b({'|'.join(ABBREVIATIONS)})\b", re.IGNORECASE)
 
-# Texts of the packages that admin is built with and that have no German of their own.
+# Texts of the packages that admin is built with and that have no German of their own, or another word than ours.
 OTHERS = (
     gettext_noop("After you've created a user, you’ll be able to edit more user options."),
     gettext_noop("Apply Filters"),
@@ -47,6 +47,10 @@ OTHERS = (
         'the password using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
     ),
     gettext_noop("Run"),
+    gettext_noop("Save"),
+    gettext_noop("Save and add another"),
+    gettext_noop("Save and continue editing"),
+    gettext_noop("Save and view"),
     gettext_noop("Search apps and models..."),
     gettext_noop("Select action"),
     gettext_noop("Select action to run"),

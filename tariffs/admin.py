@@ -24,10 +24,10 @@ from tariffs.forms import (
     wall_zone,
 )
 from tariffs.models import RoamingTariff, SessionSettings, TariffDetail, TariffText, TariffVersion
-from tariffs.pages import TariffPages
+from tariffs.pages import TariffPages, is_preview
 from tariffs.pricing import DayOfWeek
 from tariffs.resources import TariffResource
-from tariffs.services import alt_texts, outcomes, places
+from tariffs.services import gross_prices, outcomes, places
 from tariffs.services.details import to_pricing
 from tariffs.services.publish import current_version
 
@@ -126,6 +126,8 @@ class RoamingTariffAdmin(TariffPages, ImportExportAdmin, ServiceAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        if is_preview(request):
+            return
         for sentence in outcomes.surprises(form.instance):
             messages.warning(request, sentence)
 
@@ -138,12 +140,12 @@ class RoamingTariffAdmin(TariffPages, ImportExportAdmin, ServiceAdmin):
         details = [to_pricing(detail) for detail in tariff.details.all()]
         if not details:
             return gettext("no details yet")
-        return alt_texts.energy_price(tariff.currency, details) or pgettext("price", "free")
+        return gross_prices.energy_price(tariff.currency, details) or pgettext("price", "free")
 
-    @display(description=_("blocked"), ordering="preauthorisation")
+    @display(description=_("blocked on the card"), ordering="preauthorisation")
     def blocked(self, tariff: RoamingTariff) -> str:
         amount = tariff.preauthorisation
-        return "-" if amount is None else f"{amount:.2f} {tariff.currency}"
+        return "-" if amount is None else gross_prices.amount(amount, tariff.currency)
 
     @display(description=_("valid"), ordering="valid_from")
     def validity(self, tariff: RoamingTariff) -> str:

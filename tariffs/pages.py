@@ -1,4 +1,4 @@
-"""Pages about a tariff beside its form: the week view on it, and the calculator that it links to."""
+"""Pages about a tariff beside its form: the week view on it, the calculator, and what saving would mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,18 +16,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from infrastructure import access
+from infrastructure import access, panels
 from infrastructure.models import Location
 from tariffs.calculator_page import CalculatorForm, sheet_of
+from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff
 from tariffs.pricing import PricingError
 from tariffs.services.calculator import calculate
 from tariffs.services.details import to_pricing
+from tariffs.services.preview import preview
+from tariffs.services.publish import current_version
 from tariffs.services.zones import chosen_zone, zones_of
 from tariffs.week_picture import WeekPicture, picture_of
 
 # Dates of the week view: beyond these, arithmetic with local time leaves what a date can hold.
 _EARLIEST, _LATEST = date(2000, 1, 3), date(2100, 1, 1)
+# The button beside Save, as the form sends it.
+PREVIEW = "_preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +74,66 @@ def week_view(tariff: RoamingTariff, request: HttpRequest) -> WeekView:
     )
 
 
+class _TakenBack(Exception):
+    """Leaves the transaction in which a tariff was written to be looked at."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        self.answer = answer
+
+
 class TariffPages:
-    """Mixin of the tariff's admin: the week view before the details, and the calculator."""
+    """Mixin of the tariff's admin: the week view before the details, the calculator, and a look before saving."""
 
     change_form_template = "tariffs/change_form.html"
     actions_detail = ["calculator"]
     admin_site: Any
     get_object: Callable[..., Any]
+    has_add_permission: Callable[..., bool]
+    has_change_permission: Callable[..., bool]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         obj = kwargs.get("obj")
         context["week"] = week_view(obj, request) if obj is not None else None
+        if self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj):
+            context["actions_submit_line"] = [{"action_name": PREVIEW, "description": _("See what drivers pay")}]
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
         return answer
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        if is_preview(request):
+            active = RoamingTariff.objects.filter(pk=object_id or 0, status=TariffStatus.ACTIVE).first()
+            request.version_before = current_version(active) if active else None  # type: ignore[attr-defined]
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)  # type: ignore[misc]
+        except _TakenBack as taken_back:
+            return taken_back.answer
+
+    def response_add(self, request: HttpRequest, obj: RoamingTariff, *args: Any) -> HttpResponse:
+        self._show_and_take_back(request, obj)
+        answer: HttpResponse = super().response_add(request, obj, *args)  # type: ignore[misc]
+        return answer
+
+    def response_change(self, request: HttpRequest, obj: RoamingTariff) -> HttpResponse:
+        self._show_and_take_back(request, obj)
+        answer: HttpResponse = super().response_change(request, obj)  # type: ignore[misc]
+        return answer
+
+    def _show_and_take_back(self, request: HttpRequest, tariff: RoamingTariff) -> None:
+        """What was written is read once more, as it would be published, and then never was."""
+        if not is_preview(request):
+            return
+        zone = chosen_zone("", zones_of(access.scope(Location.objects.all(), request.user)))
+        context: dict[str, Any] = {"panels": panels.panels_of(tariff, request)}
+        try:
+            before = request.version_before  # type: ignore[attr-defined]
+            context["preview"] = preview(tariff, before, timezone.now(), zone)
+        except PricingError as error:
+            context["problem"] = _problem(error)
+        title = gettext("What saving would mean: %(tariff)s") % {"tariff": tariff}
+        page = {**self.admin_site.each_context(request), "title": title, **context}
+        raise _TakenBack(TemplateResponse(request, "tariffs/preview.html", page).render())
 
     @action(description=_("Calculator"), url_path="calculator", icon="calculate", permissions=["view"])
     def calculator(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -100,8 +150,7 @@ class TariffPages:
             except ValidationError as error:
                 context["problem"] = " ".join(error.messages)
             except PricingError as error:
-                text = gettext("This cannot be priced: %(field)s %(error)s.")
-                context["problem"] = text % {"field": error.field, "error": error.message}
+                context["problem"] = _problem(error)
         return TemplateResponse(
             request,
             "tariffs/calculator.html",
@@ -113,6 +162,15 @@ class TariffPages:
                 **context,
             },
         )
+
+
+def is_preview(request: HttpRequest) -> bool:
+    return PREVIEW in request.POST
+
+
+def _problem(error: PricingError) -> str:
+    text = gettext("This cannot be priced: %(field)s %(error)s.")
+    return text % {"field": error.field, "error": error.message}
 
 
 def _validity(tariff: RoamingTariff, zone: ZoneInfo) -> str:

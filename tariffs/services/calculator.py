@@ -68,10 +68,8 @@ def calculate(tariff: RoamingTariff, example: Example, *, for_terminals: bool) -
     Raises ValidationError for a tariff without details and PricingError for input that cannot be priced.
     """
     document = tariff_as_published(tariff, for_terminals=for_terminals)
-    readings = [(example.start, ZERO), (example.charged_at, example.kwh * WATT_HOURS_PER_KWH)]
-    spans = [(example.charged_at, example.end)] if example.parked else []
-    periods = split_session(document, readings, spans, example.start, example.end, example.zone)
-    cost = price_periods(document, periods, example.end, example.zone).published()
+    periods = _periods(document, example)
+    cost = _priced_whole(document, periods, example)
     details = tuple(to_pricing(row) for row in tariff.details.order_by("-priority", "pk"))
     return Calculation(document, details, tuple(_priced(document, periods, example, Timetable(details))), cost)
 
@@ -79,10 +77,30 @@ def calculate(tariff: RoamingTariff, example: Example, *, for_terminals: bool) -
 def tariff_as_published(tariff: RoamingTariff, *, for_terminals: bool) -> Tariff:
     """The tariff that partners have, or would have if it was published now. Raises ValidationError without details."""
     version = TariffVersion(tariff=tariff, number=0, content=build_content(tariff))
+    return document_of(version, for_terminals=for_terminals)
+
+
+def document_of(version: TariffVersion, *, for_terminals: bool) -> Tariff:
+    """The tariff as partners get it, read again as they read it."""
     published = ocpi_tariff(
         version, country_code="", party_id="", last_updated=timezone.now(), for_terminals=for_terminals
     )
     return Tariff.from_ocpi(published)
+
+
+def cost_of(document: Tariff, example: Example) -> Cost:
+    """Of the whole session, without its periods. Raises PricingError."""
+    return _priced_whole(document, _periods(document, example), example)
+
+
+def _periods(document: Tariff, example: Example) -> Sequence[ChargingPeriod]:
+    readings = [(example.start, ZERO), (example.charged_at, example.kwh * WATT_HOURS_PER_KWH)]
+    spans = [(example.charged_at, example.end)] if example.parked else []
+    return split_session(document, readings, spans, example.start, example.end, example.zone)
+
+
+def _priced_whole(document: Tariff, periods: Sequence[ChargingPeriod], example: Example) -> Cost:
+    return price_periods(document, periods, example.end, example.zone).published()
 
 
 def _priced(

@@ -1,5 +1,6 @@
 """Gross prices and hours of single details, in words for staff: in their language or English."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.utils.translation import get_language, gettext, pgettext
@@ -18,6 +19,11 @@ def free() -> str:
 def amount(value: Decimal, currency: str) -> str:
     """With the decimals of the currency, more only where they say something: "€0.49", "€0.4083"."""
     return PriceWriter(_wording(), currency, [Amounts()]).money(value)
+
+
+def energy_price(currency: str, details: Sequence[Detail]) -> str:
+    """Per kWh alone, "" when energy is free, for example "€0.49 per kWh"."""
+    return alt_texts.energy_price(currency, details, _language())
 
 
 def prices_in_words(detail: Detail, currency: str) -> str:
@@ -64,7 +70,12 @@ def _steps(detail: Detail) -> list[str]:
 
 
 def _wording() -> Wording:
-    return WORDINGS.get((get_language() or "")[:2], WORDINGS["en"])
+    return WORDINGS[_language()]
+
+
+def _language() -> str:
+    language = (get_language() or "")[:2]
+    return language if language in WORDINGS else "en"
 
 
 def _duration(seconds: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.formats import localize
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -52,7 +53,7 @@ class Outcome:
         return self.billed != self.expected
 
     def __str__(self) -> str:
-        vat = gettext("no VAT") if self.vat is None else gettext("%(rate)s %% VAT") % {"rate": plain(self.vat)}
+        vat = gettext("no VAT") if self.vat is None else gettext("%(rate)s %% VAT") % {"rate": number(plain(self.vat))}
         text = gettext(
             "%(net)s net is published, %(gross)s with %(vat)s results; %(many)d %(units)s cost %(billed)s %(currency)s"
         )
@@ -62,14 +63,14 @@ class Outcome:
                 "%(many)d %(units)s cost %(billed)s %(currency)s, not %(expected)s"
             )
         return text % {
-            "net": f"{self.net:f}",
-            "gross": plain(self.gross),
+            "net": number(self.net),
+            "gross": number(plain(self.gross)),
             "vat": vat,
             "many": MANY,
             "units": self.units,
-            "billed": f"{self.billed:f}",
+            "billed": number(self.billed),
             "currency": self.currency,
-            "expected": f"{self.expected:f}",
+            "expected": number(self.expected),
         }
 
 
@@ -87,13 +88,18 @@ def surprises(tariff: RoamingTariff) -> list[str]:
     """A sentence for every price whose rounding a driver could see on a bill of `MANY` units."""
     return [
         gettext("%(detail)s: %(price)s %(entered)s cannot be published exactly. %(outcome)s.")
-        % {"detail": detail, "price": outcome.name, "entered": plain(outcome.entered), "outcome": outcome}
+        % {"detail": detail, "price": outcome.name, "entered": number(plain(outcome.entered)), "outcome": outcome}
         for detail in tariff.details.select_related("tariff")
         for outcome in outcomes(detail)
         if outcome.is_surprising
     ]
 
 
-def plain(number: Decimal) -> str:
+def plain(value: Decimal) -> Decimal:
     """Without trailing zeros and never in scientific notation."""
-    return f"{number.normalize():f}"
+    return Decimal(f"{value.normalize():f}")
+
+
+def number(value: Decimal) -> str:
+    """As the reader's language writes it, with its decimals as they are."""
+    return localize(value, use_l10n=True)
