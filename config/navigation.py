@@ -56,7 +56,7 @@ UNFOLD = {
     "SITE_SYMBOL": "ev_station",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
     "STYLES": [lambda request: static("config/desk.css")],
-    "SCRIPTS": [lambda request, name=name: static(f"config/{name}.js") for name in ("live", "copy", "labels")],
+    "SCRIPTS": [lambda request, name=name: static(f"config/{name}.js") for name in ("patch", "live", "copy", "labels")],
     "DASHBOARD_CALLBACK": "config.desk.home.home",
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,

@@ -19,6 +19,7 @@ from config.desk.onboarding import Step
 from config.desk.permissions import may_see
 from infrastructure import access
 from infrastructure.choices import AlertState
+from infrastructure.live import is_refresh
 from infrastructure.models import Alert, Charger, Location, Operator, OutboxEvent, Site
 from payments.choices import CaptureStatusCode, IssueState
 from payments.models import FinancialAdviceConfirmation, Invoice, PaymentIssue, Terminal
@@ -162,8 +163,11 @@ STEPS = (
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Unfold's DASHBOARD_CALLBACK. Steps disappear once all are done, numbers that are zero at once."""
-    steps = _steps(request)
+    """Unfold's DASHBOARD_CALLBACK. Steps disappear once all are done, numbers that are zero at once.
+
+    A refresh is of what may be another thing in a few seconds: neither steps nor the charts of a month.
+    """
+    steps = [] if is_refresh(request) else _steps(request)
     done = sum(step.is_done for step in steps)
     is_complete = done == len(steps)
     return context | {
@@ -180,7 +184,7 @@ def _work(request: HttpRequest) -> dict[str, Any]:
     """Today's figures, the charts and the map, for those who may see what they are made of."""
     work: dict[str, Any] = {}
     if may_see(request, CDR):
-        charts = figures.last_days(request.user)
+        charts = [] if is_refresh(request) else figures.last_days(request.user)
         work |= {
             "today": figures.today(request.user),
             "charts": [chart | {"json": json.dumps(chart["data"])} for chart in charts],
