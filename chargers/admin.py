@@ -10,11 +10,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chargers import admin_api, admin_costs, admin_panels, admin_pending, admin_records
-from chargers.admin_actions import PasswordActions, StopActions, reason_of
+from chargers.admin_actions import PasswordActions, StopActions, reason_of, why_not_started
 from chargers.admin_bills import BillActions
 from chargers.admin_operations import OperateActions
-from chargers.admin_reservations import ReservationAdmin, UnlockActions, unlock_panel
-from chargers.choices import CallAction, CallResult, CallState, SessionStatus
+from chargers.admin_reservations import ReservationAdmin, UnlockActions
+from chargers.choices import CallResult, CallState, SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall, Reservation
 from chargers.resources import CDRResource, SessionResource
 from chargers.services.charge_points import ocpp_address
@@ -24,7 +24,7 @@ from infrastructure.admin_base import PanelsFirst, ReadOnlyAdmin
 from infrastructure.admin_display import display, link, shown_json
 from infrastructure.admin_filters import TimeFilter
 from infrastructure.exchange.admin import ExportAdmin
-from infrastructure.models import EVSE, Charger
+from infrastructure.models import Charger
 from tariffs.pricing.rounding import money
 
 STATUS_COLOURS = {
@@ -178,15 +178,7 @@ class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, 
     @display(description=_("reason"), empty_value="-")
     def why(self, session: ChargingSession) -> str | None:
         """Why nothing was charged."""
-        if session.status != SessionStatus.INVALID:
-            return None
-        starts = session.calls.filter(action__in=(CallAction.START_TRANSACTION, CallAction.RESERVE_NOW))
-        call = starts.order_by("pk").last()
-        if call is None:
-            return gettext("The charger was not asked.")
-        if call.result == CallResult.ACCEPTED:
-            return gettext("The charger accepted, but no car was plugged in before the session was given up.")
-        return f"{call.get_result_display() or call.get_state_display()}. {reason_of(call)}".strip()
+        return why_not_started(session) if session.status == SessionStatus.INVALID else None
 
 
 @admin.register(CDR)
@@ -388,5 +380,4 @@ for _model, _page in (admin_pending.PAGES | admin_records.PAGES).items():
 panels.register(Charger, admin_panels.of_charger)
 panels.register(ChargerConnection, admin_panels.of_connection)
 panels.register(OutgoingCall, admin_panels.of_call)
-panels.register(EVSE, unlock_panel)
 panels.register(ChargingSession, admin_panels.of_session)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from chargers.choices import CallResult, CallState, SessionStatus, StopReason
+from chargers.choices import CallAction, CallResult, CallState, SessionStatus, StopReason
 from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import commands, lifecycle
 from chargers.services.charge_points import ocpp_address
@@ -33,6 +33,17 @@ def reason_of(call: OutgoingCall) -> str:
     """Why a call ended as it did, in our words or the charger's."""
     answer = call.answer or {}
     return said(str(answer.get("reason") or answer.get("description") or answer.get("status") or ""))
+
+
+def why_not_started(session: ChargingSession) -> str:
+    """Why nothing was charged, of a session that is INVALID."""
+    starts = [c for c in session.calls.all() if c.action in (CallAction.START_TRANSACTION, CallAction.RESERVE_NOW)]
+    if not starts:
+        return gettext("The charger was not asked.")
+    call = max(starts, key=lambda call: call.pk)
+    if call.result == CallResult.ACCEPTED:
+        return gettext("The charger accepted, but no car was plugged in before the session was given up.")
+    return reason_of(call) or str(call.get_result_display() or call.get_state_display())
 
 
 class Pages:

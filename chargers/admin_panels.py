@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Max, Min, Model, QuerySet
+from django.db.models import Count, Max, Min, Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from chargers.admin_actions import RUNNING, reason_of
+from chargers.admin_actions import reason_of
 from chargers.admin_operations import offered
 from chargers.choices import CallResult, CallState
 from chargers.models import (
@@ -48,7 +48,6 @@ def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
         if connection.refusal and not connection.is_online:
             refused = format_html("{}: {}", moment(connection.refused_at, zone), said(connection.refusal))
             rows.append((_("Last refused"), refused))
-    rows += [(_("Running session"), link(session)) for session in _running(charger)]
     yield _("Connection"), format_html_join("", '<p class="py-1 break-words"><b>{}</b>: {}</p>', rows)
     yield from _told_now(charger)
     if connection is not None:
@@ -183,10 +182,6 @@ def _password(connection: ChargerConnection, request: HttpRequest) -> str:
         return state
     address = reverse("admin:chargers_chargerconnection_new_password", args=[connection.pk])
     return format_html('{} · <a href="{}" class="text-link">{}</a>', state, address, _("Set a new password"))
-
-
-def _running(charger: Charger) -> QuerySet[ChargingSession]:
-    return ChargingSession.objects.filter(connector__evse__charger=charger, status__in=RUNNING)
 
 
 def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:

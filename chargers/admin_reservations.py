@@ -1,6 +1,5 @@
 """Reservations, and the connector that a driver's cable is stuck in."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -24,7 +23,6 @@ from infrastructure.admin_base import ReadOnlyAdmin
 from infrastructure.admin_display import display, link
 from infrastructure.bulk_actions import bulk_action
 from infrastructure.models import EVSE, Charger
-from infrastructure.panels import Panel
 
 STATE_COLOURS: dict[str, str] = {
     ReservationState.PENDING: "info",
@@ -163,13 +161,3 @@ def _unlock(request: HttpRequest, evse: EVSE) -> None:
         messages.success(
             request, format_html(gettext("{} is asked to unlock: {}."), evse, link(call, gettext("see its answer")))
         )
-
-
-def unlock_panel(evse: EVSE, request: HttpRequest) -> Iterable[Panel]:
-    """The way to unlock from the EVSE's own page."""
-    connection = ChargerConnection.objects.filter(charger=evse.charger_id).first()
-    if connection is None or not request.user.has_perm("chargers.change_chargerconnection"):
-        return
-    address = reverse("admin:chargers_chargerconnection_unlock", args=[connection.pk])
-    anchor = format_html('<a href="{}?evse={}" class="text-link">{}</a>', address, evse.pk, gettext("Unlock connector"))
-    yield gettext("Cable"), format_html("<p>{}</p>", format_html(gettext("{} lets go of a stuck cable."), anchor))

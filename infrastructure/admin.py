@@ -135,7 +135,7 @@ class ExposedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Location)
-class LocationAdmin(ImportExportAdmin, ServiceAdmin):
+class LocationAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
     import_resource = export_resource = LocationResource
     list_display = ["name", "city", "operator", "charger_count", "evse_states", "readiness"]
     list_filter = [("operator", ScopedRelatedFilter), ExposedFilter]
@@ -268,7 +268,7 @@ class ConnectorInline(ServiceStackedInline):
 
 
 @admin.register(EVSE)
-class EVSEAdmin(ExportAdmin, ServiceAdmin):
+class EVSEAdmin(PanelsFirst, ExportAdmin, ServiceAdmin):
     export_resource = EVSEResource
     list_display = ["name", "charger", "number", "area", "state", "evse_id", "readiness"]
     list_filter = ["status", ("charger__location__operator", ScopedRelatedFilter)]

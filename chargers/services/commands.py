@@ -21,9 +21,18 @@ from tariffs.models import TariffVersion
 
 logger = logging.getLogger(__name__)
 
-# UNKNOWN is not among them: the charger itself says no if it must.
-OCCUPIED = (EVSEStatus.CHARGING, EVSEStatus.BLOCKED, EVSEStatus.RESERVED)
-INOPERATIVE = (EVSEStatus.INOPERATIVE, EVSEStatus.OUTOFORDER, EVSEStatus.PLANNED, EVSEStatus.REMOVED)
+# Why an EVSE cannot start a session. UNKNOWN is not among them: the charger itself says no if it must.
+OCCUPIED = {
+    EVSEStatus.CHARGING: "Another car charges here.",
+    EVSEStatus.BLOCKED: "The cable of the last session is still plugged in.",
+    EVSEStatus.RESERVED: "The EVSE is reserved.",
+}
+INOPERATIVE = {
+    EVSEStatus.INOPERATIVE: "The EVSE is out of service.",
+    EVSEStatus.OUTOFORDER: "The EVSE is out of order.",
+    EVSEStatus.PLANNED: "The EVSE is not in use yet.",
+    EVSEStatus.REMOVED: "The EVSE is no longer in use.",
+}
 RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 
 
@@ -73,11 +82,11 @@ def _refusal(
     """Why a start would be in vain, as far as we know."""
     if connection is None or not connection.is_online:
         return CallResult.EVSE_INOPERATIVE, "The charger is offline."
-    status = EVSE.objects.values_list("status", flat=True).get(pk=evse.pk)
+    status = EVSEStatus(EVSE.objects.values_list("status", flat=True).get(pk=evse.pk))
     if status in INOPERATIVE:
-        return CallResult.EVSE_INOPERATIVE, f"The EVSE is {status}."
+        return CallResult.EVSE_INOPERATIVE, INOPERATIVE[status]
     if status in OCCUPIED and not (status == EVSEStatus.RESERVED and kept.session):
-        return CallResult.EVSE_OCCUPIED, f"The EVSE is {status}."
+        return CallResult.EVSE_OCCUPIED, OCCUPIED[status]
     if kept.is_for_another:
         return CallResult.EVSE_OCCUPIED, "The EVSE is reserved for somebody else."
     if ChargingSession.objects.filter(connector__evse=evse, status__in=RUNNING, over_since=None).exists():

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chargers.admin_actions import RUNNING
-from chargers.choices import CallResult
+from chargers.admin_actions import RUNNING, why_not_started
+from chargers.choices import CallResult, SessionStatus
 from chargers.models import CDR, ChargingSession
 from chargers.services import metering
 from chargers.services.events import Reading
@@ -80,6 +80,7 @@ def _overview(session: ChargingSession, request: HttpRequest) -> str:
         "cost": _amount(session.total_cost_incl_vat, session.currency),
         "driver_price": _amount(session.retail_total_incl_vat, session.currency),
         "blocked": _amount(session.limit, session.currency),
+        "failure": why_not_started(session) if session.status == SessionStatus.INVALID else "",
         "buttons": list(_buttons(session, request)),
     }
     return render_to_string("config/session_overview.html", context)

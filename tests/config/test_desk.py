@@ -6,14 +6,18 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from chargers.choices import ChargerEventKind
+from chargers.models import ChargingSession
 from chargers.services import progress
 from chargers.services.cdrs import credit_cdr
+from chargers.services.charger_events import record_event
+from chargers.services.commands import request_start
 from config.desk import figures, onboarding
 from config.desk.map import AMBER, GREEN, GREY, RED, places
 from config.desk.search import search
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Location
-from tests.chargers.factories import charger_of, end, make_active, make_connector, meter_values
+from tests.chargers.factories import charger_of, end, make_active, make_connector, make_start, meter_values
 from tests.infrastructure.factories import make_staff, make_superuser
 from tests.roaming.factories import PlatformFactory, ProfileFactory
 
@@ -215,3 +219,69 @@ def test_the_way_takes_as_many_queries_for_many_connectors(rf, chief, django_ass
     platform = PlatformFactory(profiles=[ProfileFactory(operators=[one.evse.charger.location.operator])])
     with django_assert_num_queries(5):
         panel_of(platform, rf, chief)
+
+
+# What happens at a place
+
+
+def now_at(client, chief, place) -> str:
+    client.force_login(chief)
+    page = reverse(f"admin:infrastructure_{place._meta.model_name}_change", args=[place.pk])
+    text = client.get(page).content.decode()
+    return text[text.index("desk-outlets") : text.index("</ul>", text.index("desk-outlets"))]
+
+
+def places_of(evse):
+    return [evse, evse.charger, evse.charger.location]
+
+
+def test_a_place_says_first_what_runs_there_with_the_button_that_stops_it(client, chief):
+    session = make_active()
+    stop = reverse("admin:chargers_chargingsession_stop_now", args=[session.pk])
+    for place in places_of(session.connector.evse):
+        told = now_at(client, chief, place)
+        assert "Charging" in told, place
+        assert session.authorization_reference in told, place
+        assert stop in told, place
+
+
+def test_a_place_names_the_fault_of_an_outlet_and_the_start_that_failed_for_it(client, chief):
+    evse = make_connector(status=EVSEStatus.OUTOFORDER).evse
+    record_event(evse.charger_id, ChargerEventKind.FAULT, "GroundFailure", evse_number=evse.number)
+    request_start(make_start(evse.connectors.get()))
+    told = now_at(client, chief, evse.charger)
+    assert "Out of order: the charger tells of GroundFailure" in told
+    assert "failed. The EVSE is out of order." in told
+    assert "do=reset" in told
+
+
+def test_a_fault_that_is_over_is_not_told(client, chief):
+    evse = make_connector().evse
+    record_event(evse.charger_id, ChargerEventKind.FAULT, "GroundFailure", evse_number=evse.number)
+    told = now_at(client, chief, evse)
+    assert "Free" in told
+    assert "GroundFailure" not in told
+
+
+def test_a_place_whose_charger_is_gone_says_so_and_not_what_the_charger_said_last(client, chief):
+    evse = make_connector(online=False).evse
+    told = now_at(client, chief, evse)
+    assert "Charger offline" in told
+    assert "Free" not in told
+    assert "Unlock" not in told
+
+
+def test_a_failed_start_of_yesterday_is_not_told(client, chief):
+    evse = make_connector(status=EVSEStatus.OUTOFORDER).evse
+    call = request_start(make_start(evse.connectors.get()))
+    ChargingSession.objects.filter(pk=call.session_id).update(created_at=timezone.now() - timedelta(days=1))
+    assert "failed" not in now_at(client, chief, evse)
+
+
+def test_a_session_that_came_to_nothing_says_why_first(client, chief):
+    evse = make_connector(status=EVSEStatus.BLOCKED).evse
+    session = request_start(make_start(evse.connectors.get())).session
+    client.force_login(chief)
+    text = client.get(reverse("admin:chargers_chargingsession_change", args=[session.pk])).content.decode()
+    said = "The cable of the last session is still plugged in."
+    assert text.index(said) < text.index("From tap to invoice")
