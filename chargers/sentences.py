@@ -10,6 +10,7 @@ SENTENCES = (
     _("Too many wrong passwords or identities came from its address."),
     _("No proxy of ours vouched for a client certificate."),
     _("Its certificate is for %(name)s, expected was %(expected)s."),
+    _("Its certificate was signed for another charger, which had this name before."),
     _("The transaction has ended."),
     _("The charger did not answer in time."),
     _("The charger is offline."),

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from chargers.choices import SecurityProfile
-from chargers.services import installed_certificates, pending, refusals
+from chargers.services import certificates, installed_certificates, pending, refusals
 from chargers.services.lifecycle import PASSWORD_PURPOSE, keep_password, take_password
 from infrastructure import secrets
 from infrastructure.guesses import Limit, network_of
@@ -42,11 +42,13 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a handshake showed. `certificate_name`: the common name of the client certificate, as a trusted proxy
-    has verified it; "" without one. `certificate_end`: until when that is valid, if the proxy told."""
+    has verified it; "" without one. `certificate_marks`: whom we signed it for, if the proxy told more than the name.
+    `certificate_end`: until when that is valid, if the proxy told."""
 
     password: str | None
     is_tls: bool = False
     certificate_name: str = ""
+    certificate_marks: tuple[str, ...] = ()
     certificate_end: datetime | None = None
 
 
@@ -91,10 +93,12 @@ def admit(identity: str, headers: Headers) -> int:
 
 def read_credentials(identity: str, scope: dict[str, Any]) -> Credentials:
     headers: Headers = scope["headers"]
+    subject = _from_proxy(scope, settings.CLIENT_CERTIFICATE_HEADER)
     return Credentials(
         read_password(identity, headers),
         scope.get("scheme") in ("wss", "https"),
-        common_name(_from_proxy(scope, settings.CLIENT_CERTIFICATE_HEADER)),
+        common_name(subject),
+        tuple(unit for unit in _values(subject, "OU") if unit.startswith(certificates.MARK)),
         read_end(_from_proxy(scope, settings.CLIENT_CERTIFICATE_END_HEADER)),
     )
 
@@ -113,7 +117,7 @@ def _admit(identity: str, shown: Credentials) -> Admitted:
     if profile == SecurityProfile.NONE and settings.CHARGERS_WITHOUT_PASSWORD:
         return Admitted(charger_id, is_proven=False)
     if profile == SecurityProfile.TLS_AND_CERTIFICATE:
-        _check_certificate(shown, certificate_name or identity)
+        _check_certificate(shown, certificate_name or identity, certificates.mark_of(charger_id))
         if shown.certificate_end is not None:
             installed_certificates.note_shown(charger_id, shown.certificate_end)
     else:
@@ -143,13 +147,15 @@ def _check_password(shown: Credentials, stored: str, expected: list[str], needs_
     return shown.password, False
 
 
-def _check_certificate(shown: Credentials, expected: str) -> None:
+def _check_certificate(shown: Credentials, expected: str, mark: str) -> None:
     if not shown.is_tls:
         raise Refused(UNAUTHORIZED, "It came without TLS, which its security profile asks for: use wss://.")
     if not shown.certificate_name:
         raise Refused(UNAUTHORIZED, "No proxy of ours vouched for a client certificate.")
     if shown.certificate_name != expected:
         raise Refused(UNAUTHORIZED, f"Its certificate is for {shown.certificate_name}, expected was {expected}.")
+    if any(one != mark for one in shown.certificate_marks):
+        raise Refused(UNAUTHORIZED, "Its certificate was signed for another charger, which had this name before.")
 
 
 def _from_proxy(scope: dict[str, Any], header: str) -> str:
@@ -180,11 +186,15 @@ def common_name(subject: str) -> str:
     """
     if "=" not in subject:
         return subject
-    parts = subject.split("/") if subject.startswith("/") else _PARTS.findall(subject)
-    pairs = [part.strip().partition("=") for part in parts]
-    names = [value.replace("\\", "").strip() for key, _, value in pairs if key.strip().upper() == "CN"]
+    names = _values(subject, "CN")
     # A quoted value could hide a second name.
     return names[0] if len(names) == 1 and '"' not in subject else ""
+
+
+def _values(subject: str, kind: str) -> list[str]:
+    parts = subject.split("/") if subject.startswith("/") else _PARTS.findall(subject)
+    pairs = [part.strip().partition("=") for part in parts]
+    return [value.replace("\\", "").strip() for key, _, value in pairs if key.strip().upper() == kind]
 
 
 def read_password(identity: str, headers: Headers) -> str | None:

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 OWN_TYPES = ("", "ChargingStationCertificate")
 # Strengths that OCPP asks for (2.0.1, A00.FR.506 and following: 112 bits of security).
 LEAST_RSA_BITS, LEAST_EC_BITS = 2048, 224
+# In the organisational unit of what we sign, and read from there at the handshake: see `mark_of`.
+MARK = "Plugtill charger "
 # Clocks of chargers may be behind ours.
 VALID_BEFORE = timedelta(hours=1)
 
@@ -99,6 +101,11 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return False
 
 
+def mark_of(charger_id: int) -> str:
+    """Ties a certificate to the charger that it was signed for: another one, of whomever, may get its name later."""
+    return f"{MARK}{charger_id}"
+
+
 def sign(charger_id: int, csr: str) -> tuple[str, datetime]:
     """The chain for CertificateSigned (PEM, without a root) and its end. Raises Unsigned."""
     try:
@@ -108,7 +115,7 @@ def sign(charger_id: int, csr: str) -> tuple[str, datetime]:
     request = _read(csr)
     _check_key(request)
     charger = Charger.objects.select_related("location__operator").get(pk=charger_id)
-    subject = _subject(request, _expected_name(charger), charger.location.operator.name)
+    subject = _subject(request, _expected_name(charger), charger)
     now = datetime.now(UTC)
     until = min(
         now + timedelta(days=settings.CHARGER_CERTIFICATE_DAYS), authority.certificate.not_valid_after_utc
@@ -155,8 +162,9 @@ def _expected_name(charger: Charger) -> str:
     return name
 
 
-def _subject(request: x509.CertificateSigningRequest, name: str, organization: str) -> x509.Name:
-    """Common name and organisation, and nothing else that the charger may wish for."""
+def _subject(request: x509.CertificateSigningRequest, name: str, charger: Charger) -> x509.Name:
+    """Common name and organisation, and nothing else that the charger may wish for, but our own mark."""
+    organization = charger.location.operator.name
     try:
         told = request.subject
     except ValueError as error:
@@ -174,6 +182,7 @@ def _subject(request: x509.CertificateSigningRequest, name: str, organization: s
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, organizations[0]),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, mark_of(charger.pk)),
             x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]
     )

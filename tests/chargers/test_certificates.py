@@ -60,7 +60,8 @@ def test_a_request_gets_a_chain_that_holds_up_to_the_root(charger: Any, authorit
     sub.verify_directly_issued_by(root[0])
     assert leaf.public_key() == key.public_key()
     assert common_name(leaf.subject.rfc4514_string()) == charger.identity
-    assert not leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    [unit] = leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    assert unit.value == certificates.mark_of(charger.pk)
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]

@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall
 from chargers.ocpp import auth, database
 from chargers.services import commands, lifecycle, operations
+from chargers.services.certificates import mark_of
 from chargers.simulator.charger import Charger
 from chargers.simulator.control import Control
 from chargers.simulator.link import Link
@@ -55,6 +56,12 @@ async def simulated(connector: Any, version: str, **options: Any) -> AsyncIterat
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+
+
+def marked(connector: Any, operator: str) -> str:
+    """The subject of what we sign."""
+    charger = connector.evse.charger
+    return f"CN={charger.identity},OU={mark_of(charger.pk)},O={operator}"
 
 
 async def request(connector: Any, action: str, payload: Any) -> OutgoingCall:
@@ -102,7 +109,7 @@ async def test_a_certificate_is_asked_for_signed_and_kept(connector: Any, versio
         assert (await request(connector, action, {"requestedMessage": message})).result == "ACCEPTED"
         other = await until(lambda: charger.certificate.chain)
         shown = charger.certificate.described
-        assert shown is not None and shown["subject"] == f"CN={charger.settings.identity},O={operator}"
+        assert shown is not None and shown["subject"] == marked(connector, operator)
         sent = await until(
             lambda: OutgoingCall.objects.filter(payload__action="CertificateSigned", state="DONE").first()
         )
@@ -139,4 +146,4 @@ async def test_a_scenario_asks_for_a_certificate_and_changes_the_password(
         await database.run(lifecycle.set_password, connector.evse.charger, NEW)
         await control.act("/password", {"password": NEW})
         await until(lambda: charger.online and is_let_in(connector, NEW))
-        assert (await control.state())["certificate"]["subject"] == f"CN={charger.settings.identity},O={operator}"
+        assert (await control.state())["certificate"]["subject"] == marked(connector, operator)

@@ -6,6 +6,7 @@ import pytest
 
 from chargers.models import ChargerConnection
 from chargers.ocpp import auth
+from chargers.services.certificates import mark_of
 from config.proxies import TrustedProxies
 from tests.chargers.charger_socket import basic
 
@@ -71,6 +72,25 @@ def test_a_certificate_may_be_for_another_name_than_the_identity(identity: str):
     ChargerConnection.objects.update(certificate_name="SN-4711")
     assert knock(identity, profile=3, tls=True, proxy=True, subject=b"O=Acme,CN=SN-4711") == 101
     assert knock(identity, profile=3, tls=True, proxy=True, subject=f"CN={identity}".encode()) == 401
+
+
+@pytest.mark.parametrize("form", ["CN={name},OU={mark},O=Acme", "/O=Acme/OU={mark}/CN={name}"])
+def test_what_we_signed_for_one_charger_lets_in_no_other_that_gets_its_name(charger: Any, identity: str, form: str):
+    """An operator may have a name signed, give it up, and wait for another operator's charger of that name."""
+
+    def knock_with(charger_id: int, *more: int) -> int:
+        mark = ",OU=".join(mark_of(one) for one in (charger_id, *more))
+        subject = form.format(name=identity, mark=mark).encode()
+        return knock(identity, profile=3, tls=True, proxy=True, subject=subject)
+
+    assert knock_with(charger.pk) == 101
+    assert knock_with(charger.pk + 1) == 401
+    assert knock_with(charger.pk + 1, charger.pk) == knock_with(charger.pk, charger.pk + 1) == 401
+
+
+def test_the_units_of_other_authorities_say_nothing(identity: str):
+    subject = f"CN={identity},OU=Chargers,O=Acme".encode()
+    assert knock(identity, profile=3, tls=True, proxy=True, subject=subject) == 101
 
 
 def test_without_a_header_no_certificate_counts(identity: str, settings: Any):
