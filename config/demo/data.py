@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
-from django.db import transaction
 
 from chargers.services.lifecycle import set_password
 from infrastructure.choices import Capability, ConnectorFormat, ConnectorStandard, ParkingType, PowerType
@@ -17,7 +16,6 @@ from roaming.models import RoamingPlatform, RoamingProfile
 from roaming.services.tokens import generate_registration_token
 from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, SessionSettings, TariffDetail
-from tariffs.services.publish import publish_tariff
 
 ADMIN_USER = "admin"
 ADMIN_PASSWORD = "plugtill-demo"
@@ -46,7 +44,7 @@ def create() -> DemoData:
     """Raises CommandError when the database holds an installation already."""
     if Site.objects.exists():
         raise CommandError("The demo needs an empty database: this one holds an installation already.")
-    with transaction.atomic():
+    with masterdata.one_change():
         get_user_model().objects.create_superuser(ADMIN_USER, "", ADMIN_PASSWORD)
         masterdata.save(Site(pk=1, name="Plugtill demo", email="help@example.com"))
         operator = _operator()
@@ -179,5 +177,4 @@ def _tariff(
     )
     tariff.status = TariffStatus.ACTIVE
     masterdata.save(tariff)
-    publish_tariff(tariff)
     return tariff
