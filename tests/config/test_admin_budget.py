@@ -65,6 +65,7 @@ def test_no_page_needs_25_queries_nor_more_of_them_for_more_rows(client):
     assert {address: count for address, count in many.items() if count >= MOST_QUERIES} == {}
 
 
+@pytest.mark.any_database
 def test_every_moment_is_on_a_local_clock_with_utc_behind_it(client):
     """What stands outside `<time>`, less what is typed, what partners and chargers said, and what was written down."""
     admin_seed.seed(40, 50)
@@ -93,6 +94,7 @@ def forms(request):
                     yield inline.model, {name: field for name, field in fields.items() if name != foreign_key}
 
 
+@pytest.mark.any_database
 def test_every_editable_field_says_what_belongs_in_it(client):
     SiteFactory()
     client.force_login(make_superuser())

@@ -300,7 +300,7 @@ WITH_BODY = pytest.mark.parametrize("line", [line for line, good in REQUESTS.ite
 
 @WITH_BODY
 def test_damaged_bodies(hostile: Hostile, line: tuple[str, str]) -> None:
-    @settings(FUZZ, **fuzz.examples(25))
+    @settings(FUZZ, **fuzz.examples(12))
     @given(st.one_of(damaged(REQUESTS[line]).map(encoded), BODIES))
     def send(body: bytes) -> None:
         hostile.send(*line, body, token_for(line[1]))
