@@ -50,21 +50,23 @@ def _group(title: Promise, *links: dict[str, object], collapsible: bool = False)
     return {"title": title, "separator": True, "collapsible": collapsible, "items": list(links)}
 
 
+OUR_SCRIPTS = ("patch", "live", "search", "copy", "labels")
+
 UNFOLD = {
     "SITE_TITLE": "Plugtill",
     "SITE_HEADER": "Plugtill",
     "SITE_SYMBOL": "ev_station",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
     "STYLES": [lambda request: static("config/desk.css")],
-    "SCRIPTS": [lambda request, name=name: static(f"config/{name}.js") for name in ("patch", "live", "copy", "labels")],
+    "SCRIPTS": [
+        lambda request, name=name: static(f"config/{name}.js") for name in ("patch", "live", "search", "copy", "labels")
+    ],
     "DASHBOARD_CALLBACK": "config.desk.home.home",
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
-    "COMMAND": {"search_callback": "config.desk.search.search"},
     "SIDEBAR": {
         "show_search": True,
-        "command_search": True,
         # In the order of a day's work: what runs, what it brought, who it is for, what it runs on.
         "navigation": [
             _group(

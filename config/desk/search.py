@@ -2,24 +2,36 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 from unicodedata import combining, normalize
 
+from django.contrib import admin
 from django.db.models import F, Model, Q, QuerySet, Value
 from django.db.models.functions import Replace
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
 from unfold.dataclasses import SearchResult
 
 from chargers.admin_actions import RUNNING
 from chargers.models import CDR, ChargingSession
 from config.desk.permissions import may_see
 from infrastructure import access
+from infrastructure.admin_display import zone_of
 from infrastructure.models import EVSE, Charger, Location
 from payments.models import Invoice, Terminal
+from tariffs.pricing.rounding import money
 
 EACH = 5
+DIGITS_OF_A_CARD, MOST_CARDS = 4, 10
+# What providers write before these digits, which end their line.
+MASKS = ("* ", "*", "x ", "x")
+# For so long drivers call about a card of which they know the end.
+REMEMBERED = timedelta(days=60)
 # Shorter words find everything.
 SHORTEST = 2
 # Of two words, from 0 to 1: one letter of six may be wrong.
@@ -55,29 +67,58 @@ PLACES = (
         ("authorization_reference", "uid", "id_tag", "transaction_id"),
         parts=("authorization_reference",),
     ),
-    Place(Invoice.objects.all(), "request_quote", ("number", "authorization_reference"), parts=("number",)),
     Place(
-        Charger.objects.select_related("location"),
+        Invoice.objects.select_related("cdr__session"),
+        "request_quote",
+        ("number", "authorization_reference"),
+        parts=("number",),
+    ),
+    Place(
+        Charger.objects.select_related("location", "connection").prefetch_related("evses"),
         "ev_station",
         (),
         ("identity", "roaming_id", "name"),
         parts=("identity", "roaming_id"),
     ),
-    Place(EVSE.objects.select_related("charger__location"), "outlet", ("evse_id", "uid"), parts=("evse_id", "uid")),
+    Place(
+        EVSE.objects.select_related("charger__location", "charger__connection"),
+        "outlet",
+        ("evse_id", "uid"),
+        parts=("evse_id", "uid"),
+    ),
     Place(Location.objects.all(), "location_on", ("roaming_id",), ("name", "address", "city"), parts=("roaming_id",)),
     Place(Terminal.objects.all(), "point_of_sale", ("terminal_id", "customer_reference"), parts=("terminal_id",)),
     Place(CDR.objects.all(), "receipt_long", ("uid", "invoice_reference_id")),
 )
 
 
+def find(request: HttpRequest) -> HttpResponse:
+    """What is found, for the box that every page has. Nothing is kept: who asks again has seen something change."""
+    term = request.GET.get("s", "").strip()
+    context = {"term": term, "results": [*search(request, term), *_lists(request, term)]}
+    return TemplateResponse(request, "config/found.html", context, headers={"Cache-Control": "no-store"})
+
+
+def _lists(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Entries of the sidebar by their name."""
+    entries = (entry for group in admin.site.get_sidebar_list(request) for entry in group["items"])  # type: ignore[attr-defined]
+    wanted = term.casefold()
+    return [
+        SearchResult(str(entry["title"]), gettext("List"), str(entry["link"]), str(entry["icon"]))
+        for entry in entries
+        if len(term) >= SHORTEST and wanted in str(entry["title"]).casefold()
+    ]
+
+
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Unfold's COMMAND search_callback; a fixed number of queries."""
+    """Rows; a fixed number of queries."""
     word = term.strip()
     if len(word) < SHORTEST:
         return []
     found = _found(request, lambda place: _beginning(place, word))
     if not found and len(word) > SHORTEST:
-        found = _found(request, lambda place: _holding(place, word)) or _sounding_like(request, word)
+        found = _found(request, lambda place: _holding(place, word))
+        found = found or _paid_with(request, word) or _sounding_like(request, word)
     return [_result(place, row) for place, row in [*_running(request, found), *found]]
 
 
@@ -113,6 +154,18 @@ def _holding(place: Place, word: str) -> QuerySet[Any] | None:
         wanted |= Q(**{f"bare_{field}__icontains": bare})
     rows: QuerySet[Any] = place.rows.alias(**bares)
     return rows.filter(wanted)
+
+
+def _paid_with(request: HttpRequest, digits: str) -> list[tuple[Place, Any]]:
+    """Invoices of the last weeks that were paid with a card that ends so."""
+    if not (digits.isdecimal() and len(digits) == DIGITS_OF_A_CARD and may_see(request, Invoice)):
+        return []
+    place = next(place for place in PLACES if place.model is Invoice)
+    wanted = Q()
+    for mask in MASKS:
+        wanted |= Q(eft_data__icontains=f'{mask}{digits}"')
+    rows = place.rows.filter(wanted, issued_at__gt=timezone.now() - REMEMBERED)
+    return [(place, row) for row in access.scope(rows, request.user).order_by("-pk")[:MOST_CARDS]]
 
 
 def _sounding_like(request: HttpRequest, words: str) -> list[tuple[Place, Any]]:
@@ -162,13 +215,29 @@ def _about(row: Any) -> str:
         case ChargingSession():
             evse = row.connector.evse if row.connector else None
             place = f"{evse.charger.identity} / {evse.number}, " if evse else ""
-            return f"{place}{row.get_status_display()}, {row.kwh:.2f} kWh"
+            return (
+                f"{place}{row.get_status_display()}, {row.kwh:.2f} kWh, {_clock(row.started_at or row.created_at, row)}"
+            )
         case Charger():
-            return row.location.name
+            return f"{row.location.name}, {_states(row, list(row.evses.all()))}"
         case EVSE():
-            return f"{row.charger.identity} / {row.number}, {row.charger.location.name}"
+            return f"{row.charger.identity} / {row.number}, {row.charger.location.name}, {_states(row.charger, [row])}"
         case Location():
             return f"{row.address}, {row.city}"
         case Invoice():
-            return row.authorization_reference
+            session, price = row.cdr.session, f"{money(row.total_gross, row.currency)} {row.currency}"
+            told = [price, _clock(row.issued_at, session), session.place.get("name"), row.authorization_reference]
+            return ", ".join(filter(None, told))
     return ""
+
+
+def _clock(at: datetime, row: Any) -> str:
+    """On the clock of the area, as the driver tells it."""
+    return f"{timezone.localtime(at, zone_of(row)):%Y-%m-%d %H:%M}"
+
+
+def _states(charger: Charger, evses: list[EVSE]) -> str:
+    connection = getattr(charger, "connection", None)
+    if connection is None or not connection.is_online:
+        return gettext("offline")
+    return ", ".join(f"{evse.number}: {evse.get_status_display()}" for evse in evses)

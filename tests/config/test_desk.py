@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chargers.choices import ChargerEventKind
-from chargers.models import ChargingSession
+from chargers.models import ChargerConnection, ChargingSession
 from chargers.services import progress
 from chargers.services.cdrs import credit_cdr
 from chargers.services.charger_events import record_event
@@ -17,8 +17,11 @@ from config.desk.map import AMBER, GREEN, GREY, RED, places
 from config.desk.search import search
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Location
+from payments.models import Invoice
+from payments.services.invoices import open_invoice
 from tests.chargers.factories import charger_of, end, make_active, make_connector, make_start, meter_values
 from tests.infrastructure.factories import make_staff, make_superuser
+from tests.payments.factories import make_area, make_cdr, make_evse, make_operator, make_platform, make_session
 from tests.roaming.factories import PlatformFactory, ProfileFactory
 
 pytestmark = pytest.mark.django_db
@@ -285,3 +288,43 @@ def test_a_session_that_came_to_nothing_says_why_first(client, chief):
     text = client.get(reverse("admin:chargers_chargingsession_change", args=[session.pk])).content.decode()
     said = "The cable of the last session is still plugged in."
     assert text.index(said) < text.index("From tap to invoice")
+
+
+# The box of the search
+
+
+def test_a_search_that_is_asked_again_sees_what_has_changed(client, chief):
+    connector = make_connector()
+    client.force_login(chief)
+    address, term = reverse("find"), {"s": connector.evse.charger.identity}
+    assert "Active" not in client.get(address, term).content.decode()
+    make_active(connector)
+    assert "Active" in client.get(address, term).content.decode()
+
+
+def test_a_search_without_result_says_what_can_be_looked_for(client, chief):
+    client.force_login(chief)
+    text = client.get(reverse("find"), {"s": "zzz<b>"}).content.decode()
+    assert "Nothing found for “zzz&lt;b&gt;”" in text
+    assert "last four digits of the card" in text
+
+
+def test_a_charger_is_found_with_the_state_of_its_outlets(page):
+    evse = make_connector(status=EVSEStatus.OUTOFORDER).evse
+    [found] = search(page, evse.charger.identity)
+    assert found.description.endswith(f"{evse.charger.location.name}, 1: Out of order")
+    ChargerConnection.objects.update(channel_name="")
+    [found] = search(page, evse.charger.identity)
+    assert found.description.endswith("offline")
+
+
+def test_an_invoice_is_found_by_the_end_of_the_card_while_drivers_call_about_it(page):
+    platform = make_platform(make_operator())
+    evse = make_evse(make_area(platform.profiles.get().operators.get()))
+    paid = open_invoice(make_cdr(make_session(platform, evse)).pk)
+    assert paid is not None
+    Invoice.objects.update(eft_data=["Visa", "Nr: 4*** **** **** 0222", "Trace: 7952951111"])
+    assert [one.title for one in search(page, "0222")] == [paid.number]
+    assert search(page, "1111") == []
+    Invoice.objects.update(issued_at=timezone.now() - timedelta(days=100))
+    assert search(page, "0222") == []

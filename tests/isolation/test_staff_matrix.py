@@ -28,7 +28,7 @@ BEGIN, END = "<!-- staff matrix: begin -->", "<!-- staff matrix: end -->"
 VERBS = ("view", "add", "change", "delete")
 MODELS = [model for model in admin.site._registry if model._meta.model_name != "site"]
 OWNED = [model for model in MODELS if path_of(model)]
-SEARCH = "admin:search"
+SEARCH = "find"
 PAGES = [
     "admin:index",
     SEARCH,
