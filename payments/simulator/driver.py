@@ -85,6 +85,9 @@ def tap(office: Office, body: Object) -> Object:
     """
     place = {name: str(body[name]) for name in ("location_id", "evse_uid", "connector_id")}
     offer = _forced(body) if body.get("force") else _offer(office, place, body.get("terminal_id"))
+    if body.get("decline"):
+        office.log.record("declined", amount=f"{offer['currency']} {offer['amount']}", terminal=offer["terminal_id"])
+        return {"response": "DECLINED", "message": "the bank declines the card: nothing is blocked, nothing is started"}
     trace = office.book.next_trace()
     reference = body.get("authorization_reference") or f"pp-{offer['terminal_id'][-6:]}-{trace}"
     hold = _hold(office, reference, trace, offer, body, place)

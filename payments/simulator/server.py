@@ -4,12 +4,11 @@ import socket
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from payments.simulator import commands, receivers, registration, sessions, terminals
+from payments.simulator import commands, receivers, registration, screen, sessions, terminals
 from payments.simulator.admission import admit
 from payments.simulator.control import Control
 from payments.simulator.exchange import Answer, Refusal, Request
@@ -26,8 +25,6 @@ MODULES = {
     "commands": commands.results,
     "payments": terminals.payments,
 }
-# A terminal to touch: acts through the control API.
-SCREEN = Path(__file__).with_name("screen.html")
 KINDS = ("500", "refuse", "drop", "lost", "slow", "garbage", "twice")
 
 
@@ -82,8 +79,9 @@ class Handler(BaseHTTPRequestHandler):
         if url.path.startswith("/control"):
             status, content = self.server.control.handle(self.command, url.path, url.query, raw)
             return self._write(status, dumps(content).encode(), {})
-        if url.path.rstrip("/") == "/terminal":
-            return self._write(200, SCREEN.read_bytes(), {"Content-Type": "text/html; charset=utf-8"})
+        if url.path.startswith("/terminal"):
+            status, page, kind = screen.serve(url.path, url.query)
+            return self._write(status, page, {"Content-Type": kind})
         request = _request(self, url.path, url.query, raw, at)
         status, code = self._serve(request)
         self.server.office.log.record(

@@ -143,6 +143,7 @@ def pay(browser: Browser, provider: str) -> None:
     """At the screen of the terminal."""
     page = browser.new_page()
     page.goto(f"{provider}/terminal")
+    page.get_by_role("button", name="Connector").click(timeout=PATIENCE)
     tap = page.get_by_role("button", name="Tap card")
     expect(tap).to_be_enabled(timeout=PATIENCE)
     expect(page.locator("#price")).to_contain_text("0.49")

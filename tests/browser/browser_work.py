@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk import PATIENCE, PHONE, PICTURES, Desk
+from tests.browser.desk import PATIENCE, PHONE, Desk
 from tests.e2e.cast import GARAGE_1, MOTORWAY
 
 SESSIONS = "/admin/chargers/chargingsession/"
@@ -79,20 +79,3 @@ def upload(desk: Desk, file: Path) -> None:
     desk.open("/admin/infrastructure/charger/import/")
     desk.page.locator("input[type=file]").set_input_files(file)
     desk.page.get_by_role("button", name=re.compile("preview|look|check|submit", re.IGNORECASE)).first.click()
-
-
-def test_the_terminal_screen_sells_a_session(cast, browser):
-    page = browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]})
-    page.goto(f"{cast.ptp.base}/terminal")
-    expect(page.get_by_role("button", name="Tap card")).to_be_enabled(timeout=PATIENCE)
-    page.screenshot(path=PICTURES / "terminal.png")
-    page.get_by_role("button", name="Tap card").click()
-    expect(page.locator("#energy")).to_contain_text(re.compile("[1-9].* kWh"), timeout=PATIENCE)
-    page.screenshot(path=PICTURES / "terminal-charging.png")
-    page.get_by_role("button", name="Stop charging").click()
-    expect(page.locator("#captured")).to_be_visible(timeout=PATIENCE)
-    with page.expect_popup() as invoice:
-        page.get_by_role("link", name="Invoice").click()
-    expect(invoice.value.locator("img, svg").first).to_be_visible()
-    invoice.value.screenshot(path=PICTURES / "invoice.png", full_page=True)
-    page.close()

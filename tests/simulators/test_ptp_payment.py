@@ -167,6 +167,27 @@ def test_an_advice_not_delivered_yet_is_sent_after_a_restart(
     assert cpo.until("POST", ADVICES, 2) == sent
 
 
+def test_a_declined_card_blocks_nothing_and_starts_nothing(cpo: FakeCPO, ptp: Provider) -> None:
+    assert control(ptp, "tap", **PLACE, decline=True)["response"] == "DECLINED"
+    assert state(ptp)["holds"] == {}
+    assert state(ptp)["command_results"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("", "text/html"), ("/screen.css", "text/css"), ("/screen.js", "javascript"), ("/qr.svg?text=https://x", "svg")],
+)
+def test_the_terminal_has_a_screen(ptp: Provider, path: str, kind: str) -> None:
+    answer = requests.get(f"{ptp.office.base_url}/terminal{path}", timeout=10)
+    assert answer.ok
+    assert kind in answer.headers["Content-Type"]
+
+
+def test_the_screen_shows_no_other_files(ptp: Provider) -> None:
+    for path in ("/__init__.py", "/%2e%2e/cards.py"):
+        assert requests.get(f"{ptp.office.base_url}/terminal{path}", timeout=10).status_code == 404
+
+
 def test_a_declined_capture_is_advised_without_card_data(cpo: FakeCPO, ptp: Provider) -> None:
     command = start(cpo, ptp, decline_capture=True)
     cpo.send("PUT", url(ptp, "sessions/NL/PLU/S1"), session(command))

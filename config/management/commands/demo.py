@@ -28,6 +28,8 @@ from payments.services.terminals import assign_terminal
 # charger: we stop it some seconds ahead of the blocked amount, and that should be close to it.
 SPEED_UP = {"DEMO-AC-1": 60, "DEMO-DC-1": 40}
 METER_INTERVAL = 0.5
+# Seconds: so long the terminal says that the cable is to be plugged in.
+AUTO_PLUG = 2
 
 
 class Command(BaseCommand):
@@ -41,9 +43,16 @@ class Command(BaseCommand):
             help="play one session stopped by the driver and one stopped at the pre-authorised amount, then end: "
             "exit code 0 only if CDR, captured amount and invoice agree",
         )
+        parser.add_argument(
+            "--host",
+            default="127.0.0.1",
+            help="this machine's address in your network: then phones there can be the terminal and scan the invoice, "
+            "and everybody there can log in (default: %(default)s)",
+        )
 
-    def handle(self, *args: Any, once: bool, **options: Any) -> None:
-        _own_environment()
+    def handle(self, *args: Any, once: bool, host: str, **options: Any) -> None:
+        _own_environment(host)
+        self.host = host
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         with tempfile.TemporaryDirectory(prefix="plugtill-demo-logs-") as logs, Processes(Path(logs)) as processes:
             stage, demo = self._set_up(processes)
@@ -53,14 +62,14 @@ class Command(BaseCommand):
                 if not is_right:
                     raise CommandError("The demo found problems; see above.")
                 return
-            self._stay(processes, demo)
+            self._stay(stage, demo)
 
     def _set_up(self, processes: Processes) -> tuple[Stage, DemoData]:
         timeline = Timeline(self.stdout)  # type: ignore[arg-type]
         timeline.heading(f"Plugtill {'embedded' if settings.EMBEDDED else 'clustered'}: {settings.PUBLIC_URL}")
         call_command("migrate", interactive=False, verbosity=0)
         demo = data.create()
-        processes.start("plugtill", "manage.py", "serve")
+        processes.start("plugtill", "manage.py", "serve", "--host", self.host)
         processes.wait_for("Plugtill", lambda: requests.get(f"{settings.PUBLIC_URL}/healthz", timeout=5).ok)
         timeline.line("Plugtill", f"is up; admin at {settings.PUBLIC_URL}/admin/")
         chargers = {entry.charger.identity: self._start_charger(processes, entry) for entry in demo.chargers}
@@ -87,7 +96,8 @@ class Command(BaseCommand):
                 "--speed-up",
                 str(SPEED_UP[identity]),
             ),
-            *("--meter-interval", str(METER_INTERVAL), "--control", f"127.0.0.1:{port}"),
+            *("--meter-interval", str(METER_INTERVAL), "--auto-plug", str(AUTO_PLUG)),
+            *("--control", f"127.0.0.1:{port}"),
         )
         return Api(f"http://127.0.0.1:{port}")
 
@@ -95,10 +105,10 @@ class Command(BaseCommand):
         port = free_port()
         processes.start(
             "ptp",
-            *("-m", "payments.simulator", "--listen", f"127.0.0.1:{port}", f"--token={demo.registration_token}"),
+            *("-m", "payments.simulator", "--listen", f"{self.host}:{port}", f"--token={demo.registration_token}"),
             *("--plugtill-versions", f"{settings.PUBLIC_URL}/ocpi/versions"),
         )
-        return Api(f"http://127.0.0.1:{port}")
+        return Api(f"http://{self.host}:{port}")
 
     def _prepare(self, stage: Stage, demo: DemoData) -> None:
         """Registration, terminals, assignment; then everything a driver needs has reached the provider."""
@@ -149,32 +159,32 @@ class Command(BaseCommand):
             )
         return not problems
 
-    def _stay(self, processes: Processes, demo: DemoData) -> None:
+    def _stay(self, stage: Stage, demo: DemoData) -> None:
         evse = demo.chargers[0].charger.evses.get(number=2)
-        ptp = next(argument for argument in _command_of(processes, "ptp") if argument.startswith("127.0.0.1:"))
         self.stdout.write(
-            f"\nAdmin: {settings.PUBLIC_URL}/admin/   user {data.ADMIN_USER}, password {data.ADMIN_PASSWORD}\n"
-            f"A terminal to tap a card at: http://{ptp}/terminal   or from another shell:\n"
-            f"  .venv/bin/python manage.py simulate_ptp --control http://{ptp} "
+            f"\nA payment terminal, to tap a card at: {stage.ptp.base}/terminal\n"
+            f"Admin: {settings.PUBLIC_URL}/admin/   user {data.ADMIN_USER}, password {data.ADMIN_PASSWORD}\n"
+            "The terminal from another shell:\n"
+            f"  .venv/bin/python manage.py simulate_ptp --control {stage.ptp.base} "
             f"tap {demo.chargers[0].charger.location.roaming_id} {evse.effective_uid} 1\n"
-            f"  .venv/bin/python manage.py simulate_ptp --control http://{ptp} stop\n"
+            f"  .venv/bin/python manage.py simulate_ptp --control {stage.ptp.base} stop\n"
             "Ctrl-C ends the demo and deletes its data."
         )
         try:
             while True:
-                processes.check()
+                stage.processes.check()
                 time.sleep(1)
         except KeyboardInterrupt:
             self.stdout.write("\nStopping.")
 
 
-def _own_environment() -> None:
+def _own_environment(host: str) -> None:
     """The settings of this process and its children must know the demo's port, folder and keys: it starts itself
     again with what is missing in the environment."""
     port = os.environ.get("PORT") or str(free_port(settings.PORT))
     wanted = {
         "PORT": port,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PUBLIC_URL": f"http://{host}:{port}",
         # The provider runs on this machine.
         "PEERS_ALLOW_PRIVATE_ADDRESSES": "on",
         # A session of the demo lasts seconds, so the provider hears of its progress every second.
@@ -208,7 +218,3 @@ def _is_available(ptp: Api, entry: DemoCharger) -> bool:
         for location in _values(ptp, "locations")
         for evse in location.get("evses", [])
     )
-
-
-def _command_of(processes: Processes, name: str) -> list[str]:
-    return [str(argument) for argument in processes.commands[name]]
