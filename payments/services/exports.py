@@ -72,7 +72,8 @@ def _entry(row: dict[str, Any], names: Names, zone: ZoneInfo) -> tuple[Any, ...]
     captured, expected = decimal_of(row["captured"]), decimal_of(row["expected"])
     number, terms = row["invoice__number"] or "", row["session__retail"] or {}
     return (
-        row["created_at"].astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+        # A workbook holds no time zone; a spreadsheet sorts and filters by what it knows as a date.
+        row["created_at"].astimezone(zone).replace(tzinfo=None, microsecond=0),
         names.operators.get(row["operator_id"], gettext("unknown")),
         place.get("name", ""),
         place.get("evse_id") or place.get("evse_uid", ""),

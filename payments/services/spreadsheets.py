@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
 from itertools import chain
@@ -21,8 +22,11 @@ LONGEST_TITLE = 31
 
 
 def as_csv(head: Iterable["StrOrPromise"], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """The lines of the file, in the language of whoever asks: they are written after the view has ended."""
-    return _lines(chain([map(str, head)], rows), translation.get_language())
+    """The lines of the file, in the language of whoever asks: they are written after the view has ended.
+
+    A mark before them tells spreadsheets that it is UTF-8; without, they show an umlaut as two strange letters.
+    """
+    return chain(["\ufeff"], _lines(chain([map(str, head)], rows), translation.get_language()))
 
 
 def _lines(rows: Iterator[Iterable[Any]], language: str | None) -> Iterator[str]:
@@ -40,6 +44,7 @@ def as_xlsx(tables: Iterable[Table]) -> bytes:
     book = Workbook(write_only=True)
     for title, head, rows in tables:
         sheet = book.create_sheet(str(title)[:LONGEST_TITLE])
+        sheet.freeze_panes = "A2"
         sheet.append([str(text) for text in head])
         for row in rows:
             sheet.append([_cell(sheet, value) for value in row])
@@ -49,4 +54,4 @@ def as_xlsx(tables: Iterable[Table]) -> bytes:
 
 
 def _cell(sheet: Any, value: Any) -> Any:
-    return in_cell(sheet, value if isinstance(value, str | Decimal | int) else str(value))
+    return in_cell(sheet, value if isinstance(value, str | Decimal | int | datetime) else str(value))

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.desk import DESKTOP, PATIENCE, PHONE, PICTURES, SERIOUS
-from tests.e2e.cast import GARAGE_1, MOTORWAY, Cast
+from tests.e2e.cast import GARAGE_1, GARAGE_2, MOTORWAY, Cast
 
 Terminal = Callable[..., Page]
 
@@ -79,17 +79,17 @@ def test_a_session_is_sold_and_outlives_a_reload_and_a_lost_connection(cast: Cas
 
 
 def test_who_cannot_charge_reads_why_for_as_long_as_it_takes(cast: Cast, terminal: Terminal) -> None:
-    cast.wait("a free outlet", lambda: cast.is_ready(GARAGE_1))
-    page = terminal(0, DESKTOP, locale="de-DE", color_scheme="dark")
+    cast.wait("a free outlet", lambda: cast.is_ready(GARAGE_2))
+    page = terminal(1, DESKTOP, locale="de-DE", color_scheme="dark")
     page.get_by_label("Wird gleich abgelehnt").check()
     page.get_by_role("button", name="Karte vorhalten").click()
     says(page, "Karte abgelehnt")
     page.get_by_role("button", name="Noch einmal").click()
     page.get_by_label("Eine gute Karte").check()
-    cast.charger(GARAGE_1).post("/behave", reject_remote_start=True)
+    cast.charger(GARAGE_2).post("/behave", reject_remote_start=True)
     page.get_by_role("button", name="Karte vorhalten").click()
     says(page, "Im Moment nicht möglich")
-    cast.charger(GARAGE_1).post("/behave", reject_remote_start=False)
+    cast.charger(GARAGE_2).post("/behave", reject_remote_start=False)
     # Longer than the screen takes to look again.
     page.wait_for_timeout(2500)
     says(page, "Im Moment nicht möglich")

@@ -1,5 +1,7 @@
 """Files of terminals, sessions, CDRs and invoices."""
 
+from datetime import datetime
+from decimal import Decimal
 from io import BytesIO
 
 import pytest
@@ -125,3 +127,12 @@ def test_a_workbook_takes_whatever_a_partner_wrote():
     content = spreadsheets.as_xlsx([("Terminals", ["id"], [["T\x01\x1b[1m"], ["=1+1"]])])
     cells = [cell for [cell] in load_workbook(BytesIO(content)).active.iter_rows(min_row=2)]
     assert [(cell.value, cell.data_type) for cell in cells] == [("T\ufffd\ufffd[1m", "s"), ("=1+1", "s")]
+
+
+def test_tables_open_in_a_spreadsheet_with_dates_amounts_and_umlauts():
+    row = [datetime(2026, 11, 21, 22, 27, 5), Decimal("1.34"), "Göttlesbrunn"]
+    sheet = load_workbook(BytesIO(spreadsheets.as_xlsx([("CDRs", ["Booked at", "Billed", "Area"], [row])]))).active
+    assert [cell.data_type for cell in sheet[2]] == ["d", "n", "s"]
+    assert sheet.freeze_panes == "A2"
+    text = "".join(spreadsheets.as_csv(["Booked at", "Billed", "Area"], [row]))
+    assert text == "\ufeffBooked at,Billed,Area\r\n2026-11-21 22:27:05,1.34,Göttlesbrunn\r\n"

@@ -301,7 +301,7 @@ class TestThePage:
     def test_the_files_say_the_same(self, raised: datetime, evse: Any, admin_client: Any) -> None:
         query = {"start": "2090-03-01", "end": "2090-03-05"}
         answer = admin_client.get(reverse("admin:payments_prices_csv", query=query))
-        lines = b"".join(answer.streaming_content).decode().splitlines()
+        lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
         assert lines[0].startswith("Valid from,Valid until,Operator")
         assert "2090-03-02 13:00:00,2090-03-02 15:00:00" in lines[2]
         answer = admin_client.get(reverse("admin:payments_prices_xlsx", query=query))

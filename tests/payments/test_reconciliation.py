@@ -245,6 +245,7 @@ def test_a_credit_takes_energy_back_on_its_own_day(platform: Any, evse: Any, bos
         ((_, total),) = books(month, boss).totals
         (row,) = exports.entry_rows(month, boss, ZoneInfo("UTC"))
         assert total.kwh == dict(zip(map(str, exports.HEAD), row, strict=True))["kWh"] == kwh
+        assert row[0] == datetime(2024, 1 if month is january else 2, 10)
 
 
 def test_months_in_the_time_of_the_site(platform: Any, evse: Any, boss: Any) -> None:

@@ -60,7 +60,8 @@ function outlets() {
   const evses = Object.values(state.locations).flatMap((area) => (area.evses || []).map((evse) => ({ area, evse })));
   return evses
     .filter(({ area, evse }) => evse.status !== "REMOVED" && (served.has(area.id) || served.has(evse.uid)))
-    .flatMap(({ area, evse }) => evse.connectors.map((connector) => ({ area, evse, connector })));
+    .flatMap(({ area, evse }) => evse.connectors.map((connector) => ({ area, evse, connector })))
+    .sort((one, other) => areaName(one).localeCompare(areaName(other)));
 }
 
 const sessionOf = (reference) => Object.values(state.sessions).findLast((one) => one.authorization_reference === reference);
