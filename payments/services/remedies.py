@@ -89,7 +89,7 @@ def credit(issue: PaymentIssue, note: str) -> str:
     if cdr is None:
         raise ValidationError(gettext("There is no CDR yet that could be credited."))
     credit_cdr(cdr, note.strip())
-    return gettext("The CDR is credited. The partner is told; the money goes back to the driver there.")
+    return gettext("The CDR is credited and the partner is told. What was captured only the partner can give back.")
 
 
 def _sessions_for(issue: PaymentIssue, advice: FinancialAdviceConfirmation) -> QuerySet[ChargingSession]:
@@ -176,8 +176,8 @@ ASK = Remedy(
 CREDIT = Remedy(
     _("Credit"),
     _(
-        "A credit CDR takes the bill back and the partner is told. The money goes back to the driver at the partner: "
-        "OCPI has no message for it."
+        "A credit CDR takes the bill back and the partner is told. What was captured only the partner can give back: "
+        "OCPI has no message for it, so tell it the reference and the amount."
     ),
     credit,
     is_danger=True,
