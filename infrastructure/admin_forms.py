@@ -22,6 +22,10 @@ from infrastructure.services import masterdata
 class ServiceForm(forms.ModelForm):
     """A model form that asks the services' checks, too."""
 
+    def has_changed(self) -> bool:
+        # Who adds a row and agrees with all that it proposes wants it: Django would drop it without a word.
+        return self.instance._state.adding or super().has_changed()
+
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         if self.errors or not self.has_changed():

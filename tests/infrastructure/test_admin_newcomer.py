@@ -95,3 +95,21 @@ def test_what_uses_an_operator_stands_on_the_page_that_would_delete_it(root):
     page = root.get(url(operator, "delete")).content.decode()
     assert "Volt cannot be deleted" in page and "Garage" in page
     assert Location.objects.exists()
+
+
+def test_a_new_row_with_all_that_it_proposes_is_kept(root):
+    evse = EVSEFactory()
+    [inline] = root.get(url(evse)).context["inline_admin_formsets"]
+    proposed = {f"connectors-0-{name}": value for name, value in proposals(inline.formset.empty_form).items()}
+    assert submit(root, url(evse), **{"connectors-TOTAL_FORMS": "1", **proposed}).status_code == 302
+    assert evse.connectors.get().standard == "IEC_62196_T2"
+
+
+def test_a_new_row_that_lacks_something_is_not_dropped_without_a_word(root):
+    area = LocationFactory()
+    answer = submit(root, url(area), **{"chargers-TOTAL_FORMS": "1", "chargers-0-location": area.pk})
+    assert "required" in errors(answer)
+
+
+def proposals(form):
+    return {bound.name: "" if bound.value() is None else bound.value() for bound in form if bound.name != "DELETE"}
