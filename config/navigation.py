@@ -59,7 +59,8 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
     "STYLES": [lambda request: static("config/desk.css")],
     "SCRIPTS": [
-        lambda request, name=name: static(f"config/{name}.js") for name in ("patch", "live", "search", "copy", "labels")
+        lambda request, name=name: static(f"config/{name}.js")
+        for name in ("patch", "live", "search", "copy", "labels", "keyboard")
     ],
     "DASHBOARD_CALLBACK": "config.desk.home.home",
     "SHOW_HISTORY": True,

@@ -69,3 +69,55 @@ def test_the_search_opens_by_keyboard(window):
     desk = window()
     desk.page.keyboard.press("Control+k")
     expect(desk.page.locator("#search-input-command")).to_be_focused()
+
+
+def test_menus_of_the_mouse_open_by_keyboard_and_give_the_focus_back(window):
+    page = window("/admin/roaming/roamingplatform/1/change/").page
+    opener = page.locator("#header-inner a", has_text="Connection").first
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Update credentials")).to_be_visible()
+    expect(page.locator("body > nav a:focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Update credentials")).to_have_count(0)
+    expect(opener).to_be_focused()
+
+
+def test_folded_groups_of_the_sidebar_open_by_keyboard(window):
+    page = window().page
+    page.get_by_role("heading", name="Exchange with partners").focus()
+    page.keyboard.press(" ")
+    expect(page.get_by_role("link", name="Pushes", exact=True)).to_be_visible()
+
+
+def test_the_first_tab_leads_past_the_sidebar(window):
+    page = window("/admin/infrastructure/charger/").page
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('#content').contains(document.activeElement)")
+
+
+def test_the_bar_of_buttons_never_hides_the_field_with_the_focus(window):
+    page = window("/admin/roaming/roamingplatform/1/change/").page
+    page.locator("#id_name").focus()
+    edge = page.get_by_role("button", name="Save", exact=True).bounding_box()["y"]
+    hidden = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        bottom, name = page.evaluate("""() => {
+            const one = document.activeElement;
+            return [one.getBoundingClientRect().bottom, one.outerHTML.slice(0, 80)];
+        }""")
+        if bottom > edge:
+            hidden.append(name)
+    assert not hidden
+
+
+def test_a_form_that_comes_back_goes_to_the_first_field_that_is_wrong(window):
+    desk = window("/admin/infrastructure/location/1/change/")
+    desk.add_row("Charger")
+    desk.page.get_by_role("button", name="Save", exact=True).click()
+    desk.see("Please correct the error")
+    expect(desk.page.locator("[name$=identity][aria-invalid=true]")).to_be_focused()
+    expect(desk.page.locator("[name$=identity][aria-invalid=true]")).to_be_in_viewport()
