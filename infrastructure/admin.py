@@ -7,10 +7,11 @@ from django.contrib import admin
 from django.db.models import Case, Model, QuerySet, Value, When, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from infrastructure import access
 from infrastructure.admin_base import (
     PanelsFirst,
     ReadOnlyAdmin,
@@ -21,7 +22,7 @@ from infrastructure.admin_base import (
     ServiceStackedInline,
     SuperuserOnlyMixin,
 )
-from infrastructure.admin_display import display
+from infrastructure.admin_display import READINESS_COLOURS, bullets, display, ready_or_why_not
 from infrastructure.alerts import admin as alerts_admin  # noqa: F401 - registers itself
 from infrastructure.audit_page import AuditPage
 from infrastructure.choices import Capability, EVSEStatus, Facility, ParkingRestriction
@@ -172,6 +173,12 @@ class LocationAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
         ),
     ]
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Where there is but one operator, nobody has to choose it."""
+        known = access.scope(Operator.objects.all(), request.user).values_list("pk", flat=True)[:2]
+        only = {"operator": known[0]} if len(known) == 1 else {}
+        return only | super().get_changeform_initial_data(request)
+
     @display(description=_("chargers"))
     def charger_count(self, location: Location) -> int:
         return len(location.chargers.all())
@@ -181,7 +188,7 @@ class LocationAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
         states = Counter(evse.status for charger in location.chargers.all() for evse in charger.evses.all())
         return ", ".join(f"{count} {_state(status)}" for status, count in states.most_common()) or gettext("none")
 
-    @display(description=_("roaming"), label={"ready": "success", "partly": "warning", "not ready": "danger"})
+    @display(description=_("roaming"), label=READINESS_COLOURS)
     def readiness(self, location: Location) -> tuple[str, str]:
         ready, total = checks.count_ready(location)
         if total and ready == total:
@@ -196,7 +203,7 @@ class LocationAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
         if location._state.adding:
             return gettext("Save the area and add its chargers.")
         prefetch_related_objects([location], "chargers__evses__connectors")
-        return _bullets(checks.tree_reasons(location)) or gettext("Yes. Which partner sees it depends on its profile.")
+        return bullets(checks.tree_reasons(location)) or gettext("Yes. Which partner sees it depends on its profile.")
 
 
 class EVSEInline(ServiceInline):
@@ -240,9 +247,9 @@ class ChargerAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
     def evse_states(self, charger: Charger) -> str:
         return ", ".join(f"{evse.number}: {_state(evse.status)}" for evse in charger.evses.all()) or gettext("none")
 
-    @display(description=_("ready"), boolean=True)
-    def readiness(self, charger: Charger) -> bool:
-        return not checks.charger_reasons(charger)
+    @display(description=_("ready"), label=READINESS_COLOURS)
+    def readiness(self, charger: Charger) -> tuple[str, str]:
+        return ready_or_why_not(checks.charger_reasons(charger))
 
 
 class ConnectorInline(ServiceStackedInline):
@@ -306,9 +313,9 @@ class EVSEAdmin(PanelsFirst, ExportAdmin, ServiceAdmin):
     def state(self, evse: EVSE) -> tuple[str, str]:
         return evse.status, str(evse.get_status_display())
 
-    @display(description=_("ready"), boolean=True)
-    def readiness(self, evse: EVSE) -> bool:
-        return not checks.evse_reasons(evse)
+    @display(description=_("ready"), label=READINESS_COLOURS)
+    def readiness(self, evse: EVSE) -> tuple[str, str]:
+        return ready_or_why_not(checks.evse_reasons(evse))
 
 
 @admin.register(Connector)
@@ -334,9 +341,9 @@ class ConnectorAdmin(ImportExportAdmin, ServiceAdmin):
     def area(self, connector: Connector) -> str:
         return connector.evse.charger.location.name
 
-    @display(description=_("ready"), boolean=True)
-    def readiness(self, connector: Connector) -> bool:
-        return not checks.connector_reasons(connector)
+    @display(description=_("ready"), label=READINESS_COLOURS)
+    def readiness(self, connector: Connector) -> tuple[str, str]:
+        return ready_or_why_not(checks.connector_reasons(connector))
 
 
 class OutboxStateFilter(admin.SimpleListFilter):
@@ -388,8 +395,3 @@ class OutboxEventAdmin(SuperuserOnlyMixin, ReadOnlyAdmin):
 
 def _state(status: str) -> str:
     return str(STATES[EVSEStatus(status)])
-
-
-def _bullets(reasons: list[str]) -> str:
-    items = format_html_join("", "<li>{}</li>", ((reason,) for reason in reasons))
-    return format_html('<ul class="list-disc ml-4">{}</ul>', items) if reasons else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -127,7 +128,7 @@ class ScopedMixin(ShownMixin):
         if isinstance(db_field, JSONField):
             return JSONDataField(nothing=None if db_field.null else [], **texts)
         if db_field.name in ("latitude", "longitude"):
-            kwargs["form_class"] = CoordinateField
+            kwargs["form_class"] = partial(CoordinateField, column=db_field.name)
         if isinstance(db_field, URLField):
             kwargs.setdefault("assume_scheme", "https")
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]

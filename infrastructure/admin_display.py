@@ -12,10 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.decorators import display as unfold_display
 from unfold.utils import display_for_label
 
 from infrastructure.sentences import said
+
+READINESS_COLOURS = {"ready": "success", "partly": "warning", "not ready": "danger"}
 
 
 class _Colours(dict[str, str]):
@@ -51,6 +54,11 @@ def display(*, label: Mapping[Any, str] | None = None, **options: Any) -> Callab
         return unfold_display(label=colours, **options)(shown)
 
     return decorate
+
+
+def ready_or_why_not(reasons: list[str]) -> tuple[str, str]:
+    """For a `display` with READINESS_COLOURS."""
+    return ("not ready", reasons[0]) if reasons else ("ready", gettext("ready"))
 
 
 def _badge(value: Any, colours: _Colours) -> Any:
@@ -169,3 +177,8 @@ def pretty_text(text: str) -> SafeString:
     except (ValueError, RecursionError):
         shown = text
     return format_html('<pre class="desk-json">{}</pre>', shown)
+
+
+def bullets(reasons: list[str]) -> str:
+    items = format_html_join("", "<li>{}</li>", ((reason,) for reason in reasons))
+    return format_html('<ul class="list-disc ml-4">{}</ul>', items) if reasons else ""

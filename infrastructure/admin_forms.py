@@ -16,11 +16,21 @@ from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget
 
 from infrastructure.choices import as_choices
-from infrastructure.services import masterdata
+from infrastructure.services import masterdata, rules
+
+# Characters of a code of a country, a currency or a party.
+LONGEST_CODE = 3
 
 
 class ServiceForm(forms.ModelForm):
     """A model form that asks the services' checks, too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if (getattr(field, "max_length", None) or LONGEST_CODE + 1) <= LONGEST_CODE:
+                # Browsers cut what is too long without a word: AUT would become AU, which is Australia.
+                field.widget.attrs.pop("maxlength", None)
 
     def has_changed(self) -> bool:
         # Who adds a row and agrees with all that it proposes wants it: Django would drop it without a word.
@@ -128,11 +138,21 @@ class JSONDataField(forms.JSONField):
 class CoordinateField(forms.DecimalField):
     """Degrees as maps give them, with many decimals: six (10 cm) are kept."""
 
+    def __init__(self, *, column: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.column = column
+
     def to_python(self, value: Any) -> Any:
         degrees = super().to_python(value)
         if degrees is None or not degrees.is_finite() or abs(degrees) > 1000:
             return degrees
         return degrees.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None:
+            # Before anybody counts its digits, which says nothing to who has swapped the two.
+            rules.check_degrees(self.column, value)
 
 
 class WallTimeField(forms.DateTimeField):

@@ -51,10 +51,13 @@ def check_coordinates(obj: Model) -> None:
     if not isinstance(obj, Location | EVSE):
         return
     errors: dict[str, str] = {}
-    for name, limit in (("latitude", 90), ("longitude", 180)):
+    for name in _DEGREES:
         value = getattr(obj, name)
-        if value is not None and not -limit <= Decimal(value) <= limit:
-            errors[name] = str(_DEGREES[name])
+        try:
+            if value is not None:
+                check_degrees(name, Decimal(value))
+        except ValidationError as error:
+            errors[name] = error.message
     if (obj.latitude is None) != (obj.longitude is None):
         errors["longitude" if obj.longitude is None else "latitude"] = str(
             _("Enter both latitude and longitude, or neither.")
@@ -63,9 +66,16 @@ def check_coordinates(obj: Model) -> None:
         raise ValidationError(errors)
 
 
+def check_degrees(name: str, value: Decimal) -> None:
+    """`name`: latitude or longitude."""
+    limit, text = _DEGREES[name]
+    if not -limit <= value <= limit:
+        raise ValidationError(str(text))
+
+
 _DEGREES = {
-    "latitude": _("A latitude is between -90 and 90 degrees, for example 48.208490."),
-    "longitude": _("A longitude is between -180 and 180 degrees, for example 16.372080."),
+    "latitude": (90, _("A latitude is between -90 and 90 degrees, for example 48.208490.")),
+    "longitude": (180, _("A longitude is between -180 and 180 degrees, for example 16.372080.")),
 }
 
 

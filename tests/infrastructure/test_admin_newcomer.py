@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from infrastructure.models import Location, Operator
+from infrastructure.models import EVSE, Charger, Location, Operator
 from tests.infrastructure.factories import (
     ChargerFactory,
     ConnectorFactory,
@@ -113,3 +113,30 @@ def test_a_new_row_that_lacks_something_is_not_dropped_without_a_word(root):
 
 def proposals(form):
     return {bound.name: "" if bound.value() is None else bound.value() for bound in form if bound.name != "DELETE"}
+
+
+def test_coordinates_off_the_earth_are_told_as_degrees_not_as_digits(root):
+    answer = submit(root, url(LocationFactory()), latitude="148.2")
+    assert "digits" not in errors(answer) and "90" in errors(answer)
+
+
+@pytest.mark.parametrize("code", ["country", "currency"])
+def test_no_browser_shortens_a_code_to_that_of_another_country(root, code):
+    SiteFactory()
+    assert "maxlength" not in root.get(url(Operator, "add")).context["adminform"].form.fields[code].widget.attrs
+
+
+@pytest.mark.parametrize("factory", [ChargerFactory, EVSEFactory, ConnectorFactory])
+def test_a_list_says_why_a_row_is_not_ready(root, factory):
+    row = factory()
+    charger = row if isinstance(row, Charger) else row.charger if isinstance(row, EVSE) else row.evse.charger
+    Charger.objects.filter(pk=charger.pk).update(roaming=False)
+    page = root.get(url(type(row), "changelist")).content.decode()
+    assert f"Charger {charger} is not enabled for roaming." in page
+
+
+def test_the_only_operator_needs_not_be_chosen_for_an_area(root):
+    only = OperatorFactory()
+    assert root.get(url(Location, "add")).context["adminform"].form["operator"].value() == only.pk
+    OperatorFactory()
+    assert root.get(url(Location, "add")).context["adminform"].form["operator"].value() is None
