@@ -111,6 +111,15 @@ class Wanted:
     model: type[Model]
     done: Callable[[Rows], Rows]
     query: str = ""
+    lacking: "Lacking | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What is still to be done where there are rows, and the page where it is done, if it is not their list."""
+
+    text: "StrOrPromise"
+    page: str = ""
 
 
 def _all(rows: Rows) -> Rows:
@@ -119,25 +128,37 @@ def _all(rows: Rows) -> Rows:
 
 STEPS = (
     Wanted(_("Site"), _("Name, time zone and currency of this installation."), Site, _all),
-    Wanted(_("Operator"), _("Who sells the energy: help line and seller on invoices."), Operator, _all),
+    Wanted(
+        _("Operator"),
+        _("Who sells the energy: help line and seller on invoices."),
+        Operator,
+        lambda rows: rows.exclude(legal_address=""),
+        lacking=Lacking(_("Enter the seller's address on its page: invoices must name it.")),
+    ),
     Wanted(_("Area"), _("Where chargers stand: address, coordinates, roaming id."), Location, _all),
     Wanted(
         _("Charger connected"),
         _("Add it in its area, give it a password, and enter our OCPP address in the charger."),
         Charger,
         lambda rows: rows.filter(connection__connected_at__isnull=False),
+        lacking=Lacking(_("Set a password on its page, and enter it and our OCPP address in the charger.")),
     ),
     Wanted(
         _("Roaming profile"),
         _("Our country code and party id, with the operators that appear under it."),
         RoamingProfile,
         lambda rows: rows.filter(operators__isnull=False),
+        lacking=Lacking(_("Choose on its page the operators that appear under it.")),
     ),
     Wanted(
         _("Tariff active"),
         _("Prices, pre-authorisation, and session settings that say where it applies."),
         RoamingTariff,
         lambda rows: rows.filter(status=TariffStatus.ACTIVE, session_settings__isnull=False),
+        lacking=Lacking(
+            _("Make it active, and choose in the session settings of site, operator or charger where it applies."),
+            "tariffs_sessionsettings_changelist",
+        ),
     ),
     Wanted(
         _("Platform registered"),
@@ -207,15 +228,19 @@ def _steps(request: HttpRequest) -> list[Step]:
         asked |= {f"any_{place}": Exists(rows), f"done_{place}": Exists(step.done(rows))}
     answers = Site.objects.values(**asked).first() or dict.fromkeys(asked, False)
     return [
-        # Where nothing of its kind is there yet, the link leads to the form that adds it.
-        Step(
-            step.title,
-            step.text,
-            _address(step.model, "changelist" if step.query or answers[f"any_{place}"] else "add") + step.query,
-            bool(answers[f"done_{place}"]),
-        )
-        for place, step in enumerate(shown)
+        _step(wanted, is_begun=answers[f"any_{place}"], is_done=answers[f"done_{place}"])
+        for place, wanted in enumerate(shown)
     ]
+
+
+def _step(wanted: Wanted, *, is_begun: bool, is_done: bool) -> Step:
+    """Where nothing of its kind is there yet, the link leads to the form that adds it."""
+    if wanted.lacking and is_begun and not is_done:
+        page = wanted.lacking.page
+        address = reverse(f"admin:{page}") if page else _address(wanted.model, "changelist")
+        return Step(wanted.title, wanted.lacking.text, address, is_done)
+    address = _address(wanted.model, "changelist" if wanted.query or is_begun else "add") + wanted.query
+    return Step(wanted.title, wanted.text, address, is_done)
 
 
 def _attention(request: HttpRequest) -> list[Number]:

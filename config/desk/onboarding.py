@@ -63,12 +63,7 @@ def of_platform(platform: RoamingPlatform, request: HttpRequest) -> Iterable[Pan
 def _steps(platform: RoamingPlatform, total: int, ready: int) -> Iterator[Step]:
     own = reverse("admin:roaming_roamingplatform_change", args=[platform.pk])
     is_registered = platform.state == PlatformState.REGISTERED
-    yield Step(
-        _("Roaming profile"),
-        _("Choose under which of our profiles (country code, party id) this partner sees us; it needs operators."),
-        own,
-        platform.profiles.filter(operators__isnull=False).exists(),
-    )
+    yield _profile_step(platform, own)
     handing_over = reverse(f"admin:roaming_roamingplatform_{_action(platform)}", args=[platform.pk])
     yield Step(_("Token"), _token_text(platform), handing_over, is_registered or _has_token(platform))
     yield Step(_("Registration"), _registration_text(platform), own if is_registered else handing_over, is_registered)
@@ -89,6 +84,19 @@ def _steps(platform: RoamingPlatform, total: int, ready: int) -> Iterator[Step]:
             f"{reverse('admin:payments_terminal_changelist')}?platform__id__exact={platform.pk}",
             Terminal.objects.filter(platform=platform, assigned_at__isnull=False).exists(),
         )
+
+
+def _profile_step(platform: RoamingPlatform, own: str) -> Step:
+    profiles = platform.profiles.annotate(number=Count("operators")).order_by("-number", "pk")
+    profile = profiles.first()
+    if profile is None:
+        text = _(
+            "Choose under which of our profiles (country code, party id) this partner sees us; it needs operators."
+        )
+        return Step(_("Roaming profile"), text, own, is_done=False)
+    text = _("The profile %(profile)s has no operators yet: choose them there.") % {"profile": profile}
+    url = reverse("admin:roaming_roamingprofile_change", args=[profile.pk])
+    return Step(_("Roaming profile"), text, url, is_done=bool(profile.number))
 
 
 def _tariff_step(platform: RoamingPlatform) -> Step:

@@ -13,7 +13,8 @@ from chargers.services.lifecycle import connected
 from config.demo import data
 from infrastructure.models import Location, OperatorMembership, OutboxEvent, Site
 from roaming.models import Push, RoamingPlatform
-from tests.infrastructure.factories import SiteFactory, make_staff, make_superuser
+from tests.infrastructure.factories import OperatorFactory, SiteFactory, make_staff, make_superuser
+from tests.tariffs.factories import TariffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +72,15 @@ def test_first_steps_begin_with_the_site(client):
     assert page.context["next_step"].url == reverse("admin:infrastructure_site_add")
     SiteFactory()
     assert client.get(reverse("admin:index")).context["next_step"].title == "Operator"
+
+
+def test_a_step_that_is_half_done_says_what_is_lacking_and_leads_there(client):
+    client.force_login(make_superuser())
+    OperatorFactory()
+    TariffFactory()
+    steps = {step.title: step for step in client.get(reverse("admin:index")).context["steps"]}
+    assert not steps["Operator"].is_done and "seller's address" in steps["Operator"].text
+    assert steps["Tariff active"].url == reverse("admin:tariffs_sessionsettings_changelist")
 
 
 def test_first_steps_of_the_demo_wait_for_chargers_and_partner(client, demo):

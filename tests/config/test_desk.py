@@ -207,6 +207,13 @@ def test_a_new_platform_begins_with_its_profile(rf, chief):
     assert "Generate token" in html
 
 
+def test_a_chosen_profile_without_operators_leads_to_that_profile(rf, chief):
+    profile = ProfileFactory(operators=[])
+    html = panel_of(PlatformFactory(profiles=[profile]), rf, chief)
+    assert f"The profile {profile} has no operators yet" in html
+    assert reverse("admin:roaming_roamingprofile_change", args=[profile.pk]) in html
+
+
 def test_connectors_that_are_not_exposed_are_counted_by_reason(rf, chief):
     connector = make_connector()
     operator = connector.evse.charger.location.operator
