@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from infrastructure import access
 from infrastructure.admin_forms import ServiceForm
 from infrastructure.models import Operator
-from roaming.choices import PlatformType
+from roaming.choices import Initiation, PlatformType
 from roaming.models import RoamingPlatform, RoamingProfile
 from roaming.services import assignments, tokens
 from tariffs.models import RoamingTariff
@@ -34,6 +34,16 @@ class PlatformForm(ServiceForm):
     class Meta:
         model = RoamingPlatform
         fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Not in the form for who may not change it.
+        if initiation := self.fields.get("initiation"):
+            initiation.choices = [
+                (Initiation.PARTNER, _("I will provide a token to my roaming partner")),
+                (Initiation.CPO, _("I will use the token provided by my roaming partner")),
+            ]
+            initiation.help_text = _("Who is given a token registers: the partner at ours, or we at the partner's.")
 
     def clean_partner_token(self) -> str:
         token: str = self.cleaned_data["partner_token"]

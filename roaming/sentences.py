@@ -105,6 +105,7 @@ PROTOCOL = (
         "the peer's address."
     ),
     _("The peer's address has moved to %(address)s. Enter it as the peer's address."),
+    _("The peer answers without encryption at this address. Is the port right, and is it https there?"),
     _("No secure connection to the peer: %(reason)s"),
     _("The peer did not answer in time."),
     _("The peer's answer is compressed in a way that cannot be read."),

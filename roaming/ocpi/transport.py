@@ -207,6 +207,10 @@ def _answer(
     except _BAD_ADDRESS:
         raise PeerForbiddenAddress(f"{url[:100]!r} is not a valid web address.", "Correct it.") from None
     except requests.exceptions.SSLError as error:
+        if "WRONG_VERSION_NUMBER" in str(error):
+            raise PeerUnreachable(
+                "The peer answers without encryption at this address. Is the port right, and is it https there?"
+            ) from None
         raise PeerUnreachable(f"No secure connection to the peer: {_reason(error)}") from None
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
         raise PeerUnreachable("The peer did not answer in time.") from None

@@ -168,12 +168,19 @@ def test_registration_from_admin_shows_its_steps(admin_client, peer):
     assert platform.is_registered
 
 
+def test_who_gives_the_token_is_chosen_in_the_words_of_the_trade(admin_client):
+    page = admin_client.get(reverse("admin:roaming_roamingplatform_add")).content.decode()
+    assert "I will use the token provided by my roaming partner" in page
+    assert "I will provide a token to my roaming partner" in page
+
+
 def test_a_failed_registration_is_readable_on_both_pages(admin_client, peer):
     peer.accepted = {"token-a"}
     peer.answers["POST", "/2.2.1/credentials"] = (200, envelope(None, 3001, "Cannot reach you"))
     platform = PlatformFactory(url=peer.versions_url, profiles=[ProfileFactory()])
     tokens.store_partner_token(platform, "token-a")
-    assert "Cannot reach you" in admin_client.post(action_url(platform, "register")).content.decode()
+    page = admin_client.post(action_url(platform, "register")).content.decode()
+    assert "Cannot reach you" in page and "Try again" in page
     assert "Cannot reach you" in admin_client.get(change_url(platform)).content.decode()
 
 

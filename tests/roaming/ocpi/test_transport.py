@@ -388,3 +388,8 @@ def test_a_certificate_of_another_name_or_issuer_is_refused(
         client._session.verify = str(certificate)
         with pytest.raises(PeerUnreachable, match=r"No secure connection.*other\.example"):
             client.get(f"https://other.example:{port}/x")
+
+
+def test_a_peer_without_encryption_at_an_https_address_is_told_in_words(peer: Peer, client: OcpiClient) -> None:
+    with pytest.raises(PeerUnreachable, match="answers without encryption at this address"):
+        client.get(peer.says("/x").replace("http:", "https:"))
