@@ -6,6 +6,7 @@ SENTENCES = (
     _("It came without TLS, which its security profile asks for: use wss://."),
     _("It showed no password, or another identity than its own."),
     _("It showed a wrong password."),
+    _("It came with its identity twice: enter our address in it without, up to “/ocpp”. It adds it by itself."),
     _("It has no password here yet: set a new one."),
     _("Too many wrong passwords or identities came from its address."),
     _("No proxy of ours vouched for a client certificate."),

@@ -18,6 +18,7 @@ from infrastructure.models import Charger
 
 Headers = list[tuple[bytes, bytes]]
 
+TWICE = "It came with its identity twice: enter our address in it without, up to “/ocpp”. It adds it by itself."
 UNKNOWN = 404
 UNAUTHORIZED = 401
 TOO_MANY = 429
@@ -70,6 +71,10 @@ def let_in(identity: str, scope: dict[str, Any]) -> Admitted:
     limits = ((PASSWORDS, f"{network} {identity}", proof), (CHARGERS, network, f"{identity} {proof}"))
     if any(limit.is_reached(place, guess) for limit, place, guess in limits):
         raise Refused(TOO_MANY, "Too many wrong passwords or identities came from its address.")
+    if "/" in identity:
+        # Most chargers add their identity by themselves, also to an address that has it already.
+        refusals.record_refusal(identity.strip("/").rsplit("/")[-1], TWICE)
+        raise Refused(UNKNOWN)
     try:
         admitted = _admit(identity, shown)
     except Refused as refused:

@@ -2,4 +2,4 @@ from django.urls import path
 
 from chargers.ocpp.consumer import OcppConsumer
 
-websocket_urlpatterns = [path("ocpp/<str:identity>", OcppConsumer.as_asgi())]
+websocket_urlpatterns = [path("ocpp/<path:identity>", OcppConsumer.as_asgi())]

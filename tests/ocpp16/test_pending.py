@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
 
-from chargers.models import PendingCharger
+from chargers.models import ChargerConnection, PendingCharger
 from chargers.ocpp import auth
 from chargers.services import pending
 from chargers.services.pending import MinuteBudget
 from infrastructure.models import Charger
 from tests.chargers.charger_socket import ChargerSocket, basic
-from tests.infrastructure.factories import LocationFactory
+from tests.infrastructure.factories import ChargerFactory, LocationFactory
 
 NEW = "NEW-1"
 
@@ -126,3 +127,14 @@ async def test_over_the_socket_it_is_not_found():
     begin, _ = await ChargerSocket("NEW-2").refused()
     assert begin["status"] == 404
     assert await PendingCharger.objects.filter(identity="NEW-2").aexists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["CP-7/CP-7", "CP-7/"])
+async def test_a_charger_that_adds_its_identity_to_an_address_that_has_it_is_told_to_staff(path: str):
+    charger = await sync_to_async(ChargerFactory)(identity="CP-7")
+    await ChargerConnection.objects.aget_or_create(charger=charger)
+    begin, _ = await ChargerSocket(path).refused()
+    assert begin["status"] == 404
+    assert "its identity twice" in (await ChargerConnection.objects.aget(charger=charger)).refusal
+    assert not await PendingCharger.objects.aexists()
