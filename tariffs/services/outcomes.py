@@ -8,6 +8,7 @@ from django.utils.formats import localize
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, TariffDetail
 from tariffs.pricing import money
 from tariffs.services.details import net_price, vat_factor
@@ -85,12 +86,15 @@ def outcomes(detail: TariffDetail) -> Iterator[Outcome]:
 
 
 def surprises(tariff: RoamingTariff) -> list[str]:
-    """A sentence for every price whose rounding a driver could see on a bill of `MANY` units."""
+    """What staff may not have meant: no price at all, or a rounding that drivers see on a bill of `MANY` units."""
+    details = tariff.details.select_related("tariff")
+    prices = [(detail, outcome) for detail in details for outcome in outcomes(detail)]
+    if tariff.status == TariffStatus.ACTIVE and not prices and not tariff.min_price:
+        return [gettext("No detail has a price: charging is free by this tariff.")]
     return [
         gettext("%(detail)s: %(price)s %(entered)s cannot be published exactly. %(outcome)s.")
         % {"detail": detail, "price": outcome.name, "entered": number(plain(outcome.entered)), "outcome": outcome}
-        for detail in tariff.details.select_related("tariff")
-        for outcome in outcomes(detail)
+        for detail, outcome in prices
         if outcome.is_surprising
     ]
 

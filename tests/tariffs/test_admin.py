@@ -283,3 +283,12 @@ def test_an_active_tariff_without_details_is_refused(root):
     tariff = TariffFactory(status="DRAFT")
     answer = submit(root, page(tariff), status="ACTIVE")
     assert "add one, or keep the tariff a draft" in errors(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "price", "is_told"), [("ACTIVE", "", True), ("ACTIVE", "0.49", False), ("DRAFT", "", False)]
+)
+def test_an_active_tariff_without_any_price_is_told(root, status, price, is_told):
+    row = detail_row(energy_price=price, energy_vat="")
+    address = submit(root, ADD, name="Ad hoc", code="ADHOC", status=status, **{"details-TOTAL_FORMS": "1"}, **row).url
+    assert ("charging is free by this tariff" in root.get(address).content.decode()) == is_told
