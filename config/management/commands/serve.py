@@ -97,4 +97,6 @@ def threads() -> Iterator[None]:
 
 
 def migrate() -> None:
+    # The first time this takes a while, in which nothing else can use the database.
+    logger.info("Bringing the database up to date ...")
     call_command("migrate", interactive=False, verbosity=0)
