@@ -38,7 +38,8 @@ class PlatformForm(ServiceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Not in the form for who may not change it.
-        if initiation := self.fields.get("initiation"):
+        initiation: Any = self.fields.get("initiation")
+        if initiation is not None:
             initiation.choices = [
                 (Initiation.PARTNER, _("I will provide a token to my roaming partner")),
                 (Initiation.CPO, _("I will use the token provided by my roaming partner")),

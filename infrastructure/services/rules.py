@@ -57,7 +57,7 @@ def check_coordinates(obj: Model) -> None:
             if value is not None:
                 check_degrees(name, Decimal(value))
         except ValidationError as error:
-            errors[name] = error.message
+            errors[name] = str(error.message)
     if (obj.latitude is None) != (obj.longitude is None):
         errors["longitude" if obj.longitude is None else "latitude"] = str(
             _("Enter both latitude and longitude, or neither.")
