@@ -123,7 +123,7 @@ class TestTheBooks:
         session = factories.make_session(platform, evse, "=HYPERLINK(1)")
         open_invoice(factories.make_cdr(session).pk)
         answer = admin_client.get(reverse("admin:payments_reconciliation_csv"))
-        head, row = b"".join(answer.streaming_content).decode().splitlines()
+        head, row = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
         assert head.split(",") == list(exports.HEAD)
         assert "'=HYPERLINK(1)" in row and "9.7992,9.80" in row
         assert "attachment" in answer["Content-Disposition"]
