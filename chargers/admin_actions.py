@@ -1,6 +1,7 @@
 """What staff do to chargers and sessions from their pages. A GET only asks: links may be followed by machines."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -44,6 +45,21 @@ def why_not_started(session: ChargingSession) -> str:
     if call.result == CallResult.ACCEPTED:
         return gettext("The charger accepted, but no car was plugged in before the session was given up.")
     return reason_of(call) or str(call.get_result_display() or call.get_state_display())
+
+
+def stop_state(session: ChargingSession) -> tuple[str, datetime] | None:
+    """What became of the newest request to stop a session that still runs, in words, and when it was asked."""
+    stops = [call for call in session.calls.all() if call.action == CallAction.STOP_TRANSACTION]
+    if not stops or session.status != SessionStatus.ACTIVE:
+        return None
+    call = max(stops, key=lambda call: call.pk)
+    if call.state != CallState.DONE:
+        return gettext("The charger is asked to stop and has not answered yet."), call.created_at
+    if call.result == CallResult.ACCEPTED:
+        return gettext("The charger agreed to stop but has not said that it is over."), call.created_at
+    text = gettext("The charger did not stop: %(reason)s Unlocking the connector ends the session at most chargers.")
+    reason = reason_of(call) or f"{call.get_result_display()}."
+    return text % {"reason": reason}, call.created_at
 
 
 class Pages:
@@ -107,13 +123,16 @@ class StopActions(Pages):
     @action(description=_("Stop charging"), url_path="stop", icon="stop_circle", permissions=["operate"])
     def stop_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         session: ChargingSession = self._object(request, object_id)
+        page = HttpResponseRedirect(reverse("admin:chargers_chargingsession_change", args=[session.pk]))
+        if session.status not in RUNNING:
+            messages.info(request, _already_over(session))
+            return page
         if request.method == "POST":
-            if session.status in RUNNING:
-                try:
-                    messages.success(request, _stop(session))
-                except ValidationError as error:
-                    messages.error(request, " ".join(error.messages))
-            return HttpResponseRedirect(reverse("admin:chargers_chargingsession_change", args=[session.pk]))
+            try:
+                messages.success(request, _stop(session))
+            except ValidationError as error:
+                messages.error(request, " ".join(error.messages))
+            return page
         explanation = (
             gettext("The charger ends the transaction, the driver can unplug, and the session is billed up to then.")
             if session.status == SessionStatus.ACTIVE
@@ -128,17 +147,29 @@ class StopActions(Pages):
         )
 
 
+def _already_over(session: ChargingSession) -> str:
+    return gettext("Session %(session)s is over already: there is nothing to stop.") % {"session": session}
+
+
 def _stop(session: ChargingSession) -> str:
     """What is done now, in words. Raises ValidationError with the reason why it cannot be stopped."""
+    asked_before = session.calls.filter(action=CallAction.STOP_TRANSACTION).exclude(state=CallState.DONE).exists()
     try:
         call = commands.request_stop(session, StopReason.STAFF, timezone.now() + settings.COMMAND_TIMEOUT)
     except ChargingSession.DoesNotExist as error:
         text = gettext("Session %(session)s cannot be stopped: %(error)s")
         raise ValidationError(text % {"session": session, "error": error}) from error
     if call.state != CallState.DONE:
-        text = gettext("%(identity)s is asked to stop session %(session)s.")
+        text = (
+            gettext("%(identity)s has already been asked to stop session %(session)s, and has not answered yet.")
+            if asked_before
+            else gettext("%(identity)s is asked to stop session %(session)s.")
+        )
         return text % {"identity": call.charger.identity, "session": session}
     if call.result == CallResult.ACCEPTED:
+        session.refresh_from_db(fields=["status"])
+        if session.status != SessionStatus.INVALID:
+            return _already_over(session)
         return gettext("Session %(session)s is given up: its car had not been plugged in.") % {"session": session}
     text = gettext("Session %(session)s runs on: %(call)s")
     raise ValidationError(text % {"session": session, "call": reason_of(call)})

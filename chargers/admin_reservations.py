@@ -144,8 +144,10 @@ class UnlockActions(Pages):
         data = request.POST if request.method == "POST" else None
         form = UnlockForm(connection.charger, data, initial={"evse": request.GET.get("evse")})
         if form.is_valid():
-            _unlock(request, form.cleaned_data["evse"])
-            return HttpResponseRedirect(reverse("admin:chargers_chargerconnection_change", args=[connection.pk]))
+            evse = form.cleaned_data["evse"]
+            _unlock(request, evse)
+            # Where the answer is told as soon as it is there.
+            return HttpResponseRedirect(reverse("admin:infrastructure_evse_change", args=[evse.pk]))
         explanation = gettext(
             "The charger lets go of the cable. A session that runs there ends and is billed up to then."
         )

@@ -11,16 +11,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from chargers.choices import SessionStatus
+from chargers.choices import CallResult, SessionStatus
 from chargers.models import CDR, ChargerConnection, ChargingSession, PendingCharger
 from config.desk import figures
 from config.desk.map import places
 from config.desk.onboarding import Step
 from config.desk.permissions import may_see
 from infrastructure import access
-from infrastructure.choices import AlertState
+from infrastructure.choices import AlertState, EVSEStatus
 from infrastructure.live import is_refresh
-from infrastructure.models import Alert, Charger, Location, Operator, OutboxEvent, Site
+from infrastructure.models import EVSE, Alert, Charger, Location, Operator, OutboxEvent, Site
 from payments.choices import CaptureStatusCode, IssueState
 from payments.models import FinancialAdviceConfirmation, Invoice, PaymentIssue, Terminal
 from roaming.choices import PlatformState
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 Rows = QuerySet[Any]
+# Areas that are named below the map; on the map are all.
+MOST_TROUBLED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,13 @@ WATCHED = (
         ChargerConnection,
         Q(channel_name=""),
         "?connection=offline",
+    ),
+    Watched(
+        _("EVSEs out of order"),
+        _("Their chargers tell of a fault: each page names it."),
+        EVSE,
+        Q(status=EVSEStatus.OUTOFORDER),
+        "?status__exact=OUTOFORDER",
     ),
     Watched(
         _("Payments to look at"),
@@ -208,11 +217,14 @@ def _work(request: HttpRequest) -> dict[str, Any]:
         charts = [] if is_refresh(request) else figures.last_days(request.user)
         work |= {
             "today": figures.today(request.user),
+            "failures": ",".join(result for result in CallResult if result != CallResult.ACCEPTED),
             "charts": [chart | {"json": json.dumps(chart["data"])} for chart in charts],
         }
     if may_see(request, Location):
+        found = places(request.user)
         work |= {
-            "places": places(request.user),
+            "places": found,
+            "troubled": [place for place in found if place["is_bad"]][:MOST_TROUBLED],
             "map_tiles": settings.MAP_TILES_URL,
             "map_attribution": settings.MAP_ATTRIBUTION,
         }

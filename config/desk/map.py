@@ -79,4 +79,5 @@ def _place(row: tuple[Any, ...]) -> dict[str, Any]:
         "at": [float(latitude), float(longitude)],
         "colour": counts.colour,
         "text": counts.text,
+        "is_bad": counts.colour in (RED, AMBER),
     }

@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chargers.admin_actions import RUNNING, why_not_started
-from chargers.choices import ChargerEventKind, SessionStatus
-from chargers.models import ChargerConnection, ChargerEvent, ChargingSession
+from chargers.admin_actions import RUNNING, reason_of, why_not_started
+from chargers.choices import CallAction, CallResult, CallState, ChargerEventKind, SessionStatus
+from chargers.models import ChargerConnection, ChargerEvent, ChargingSession, OutgoingCall
 from config.desk.permissions import may_see
 from infrastructure.admin_display import link, moment, zone_of
 from infrastructure.choices import EVSEStatus
@@ -42,6 +42,7 @@ class Outlet:
     since: str
     session: ChargingSession | None
     failed: SafeString | str
+    unlock: SafeString | str
     actions: list[Action]
 
 
@@ -78,6 +79,7 @@ def _outlets(evses: list[EVSE], request: HttpRequest, place: Place) -> Iterable[
             is_bad=is_bad,
             since=moment(since, zone) if since else "",
             session=session,
+            unlock=_last_unlock(evse, zone) if isinstance(place, EVSE) else "",
             failed=link(came_to_nothing, _last_start(came_to_nothing, zone)) if came_to_nothing else "",
             actions=list(_actions(evse, session, request)),
         )
@@ -134,6 +136,23 @@ def _state(evse: EVSE, session: ChargingSession | None, faults: Faults) -> tuple
 def _last_start(session: ChargingSession, zone: Any) -> str:
     at = timezone.localtime(session.created_at, zone)
     return _("Start at %(time)s failed. %(reason)s") % {"time": f"{at:%H:%M}", "reason": why_not_started(session)}
+
+
+def _last_unlock(evse: EVSE, zone: Any) -> SafeString | str:
+    """What became of a cable that somebody tried to free a moment ago."""
+    calls = OutgoingCall.objects.filter(
+        charger=evse.charger_id, action=CallAction.UNLOCK_CONNECTOR, created_at__gt=timezone.now() - RECENT
+    )
+    call = next((call for call in calls.order_by("-pk") if call.payload.get("evse") == evse.number), None)
+    if call is None:
+        return ""
+    at = f"{timezone.localtime(call.created_at, zone):%H:%M}"
+    if call.state != CallState.DONE:
+        return link(call, _("Unlocking, asked at %(time)s: no answer yet") % {"time": at})
+    told = reason_of(call) or call.get_result_display()
+    if call.result == CallResult.ACCEPTED:
+        return link(call, _("The charger unlocked the connector at %(time)s") % {"time": at})
+    return link(call, _("Unlocking at %(time)s failed: %(reason)s") % {"time": at, "reason": told})
 
 
 def _actions(evse: EVSE, session: ChargingSession | None, request: HttpRequest) -> Iterable[Action]:

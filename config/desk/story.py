@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chargers.admin_actions import RUNNING, why_not_started
+from chargers.admin_actions import RUNNING, stop_state, why_not_started
 from chargers.choices import CallResult, SessionStatus
 from chargers.models import CDR, ChargingSession
 from chargers.services import metering
@@ -81,6 +81,7 @@ def _overview(session: ChargingSession, request: HttpRequest) -> str:
         "driver_price": _amount(session.retail_total_incl_vat, session.currency),
         "blocked": _amount(session.limit, session.currency),
         "failure": why_not_started(session) if session.status == SessionStatus.INVALID else "",
+        "stop": (stop[0], moment(stop[1], zone_of(session))) if (stop := stop_state(session)) else None,
         "buttons": list(_buttons(session, request)),
     }
     return render_to_string("config/session_overview.html", context)

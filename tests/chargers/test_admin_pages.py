@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from chargers.models import ChargerConnection, ConnectorStatus, HeldEvent, OutgoingCall
 from chargers.ocpp.auth import admit
+from chargers.services.commands import request_stop
 from tests.chargers.charger_socket import basic
 from tests.chargers.factories import end, make_active, make_connector, make_pending, reread
 from tests.infrastructure.factories import make_staff, make_superuser
@@ -72,8 +73,52 @@ def test_a_session_that_is_over_cannot_be_stopped(staff):
     session = make_active()
     end(session, timezone.now(), 1000)
     assert page_of(staff, session, "stop_now") not in text(staff, session)
-    staff.post(page_of(staff, session, "stop_now"))
+    for ask in (staff.get, staff.post):
+        told = ask(page_of(staff, session, "stop_now"), follow=True).content.decode()
+        assert "is over already: there is nothing to stop" in told
     assert not OutgoingCall.objects.filter(action="STOP_TRANSACTION").exists()
+
+
+def test_a_session_that_ends_before_the_stop_is_written_down_was_not_given_up(staff, monkeypatch):
+    """The page still saw it running."""
+    session = make_active()
+    ended = []
+
+    def late(*args, **kwargs):
+        if not ended:
+            ended.append(end(session, timezone.now(), 1000))
+        return request_stop(*args, **kwargs)
+
+    monkeypatch.setattr("chargers.admin_actions.commands.request_stop", late)
+    told = staff.post(page_of(staff, session, "stop_now"), follow=True).content.decode()
+    assert "is over already" in told
+    assert "given up" not in told
+
+
+def test_the_second_who_stops_a_session_is_told_that_it_was_asked_already(staff):
+    session = make_active()
+    for said in ("is asked to stop", "has already been asked to stop"):
+        assert said in staff.post(page_of(staff, session, "stop_now"), follow=True).content.decode()
+    assert OutgoingCall.objects.filter(action="STOP_TRANSACTION").count() == 1
+
+
+def test_a_stop_that_the_charger_does_not_follow_is_told_first_on_the_page(staff):
+    session = make_active()
+    staff.post(page_of(staff, session, "stop_now"))
+    first = text(staff, session)[: text(staff, session).index("From tap to invoice")]
+    assert "has not answered yet" in first
+    call = OutgoingCall.objects.get(action="STOP_TRANSACTION")
+    OutgoingCall.objects.filter(pk=call.pk).update(
+        state="DONE", result="TIMEOUT", answer={"reason": "The charger did not answer in time."}
+    )
+    assert "The charger did not stop: The charger did not answer in time." in text(staff, session)
+
+
+def test_a_stop_at_a_charger_that_is_offline_says_so(staff):
+    session = make_active()
+    ChargerConnection.objects.update(channel_name="")
+    told = staff.post(page_of(staff, session, "stop_now"), follow=True).content.decode()
+    assert "runs on: The charger is offline." in told
 
 
 def test_a_new_password_is_asked_for_shown_once_and_opens_the_door(staff):

@@ -88,7 +88,11 @@ def test_staff_unlock_a_connector_from_its_page(staff):
     asked = staff.get(address, {"evse": evse.pk}).content.decode()
     assert "lets go of the cable" in asked and not OutgoingCall.objects.exists()
     assert "is asked to unlock" in staff.post(address, {"evse": evse.pk}, follow=True).content.decode()
-    assert OutgoingCall.objects.get().payload == {"evse": 1}
+    call = OutgoingCall.objects.get()
+    assert call.payload == {"evse": 1}
+    assert "no answer yet" in page(staff, "infrastructure_evse_change", evse)
+    OutgoingCall.objects.filter(pk=call.pk).update(state="DONE", result="ACCEPTED")
+    assert "The charger unlocked the connector" in page(staff, "infrastructure_evse_change", evse)
 
 
 def test_an_offline_charger_stays_locked(staff):

@@ -335,3 +335,27 @@ def test_an_invoice_is_found_by_the_end_of_the_card_while_drivers_call_about_it(
     assert search(page, "1111") == []
     Invoice.objects.update(issued_at=timezone.now() - timedelta(days=100))
     assert search(page, "0222") == []
+
+
+# Home
+
+
+def test_an_outlet_out_of_order_asks_for_attention_and_its_area_is_named(client, chief):
+    evse = make_connector(status=EVSEStatus.OUTOFORDER).evse
+    make_connector()
+    client.force_login(chief)
+    context = client.get("/admin/").context
+    [number] = [one for one in context["attention"] if one.title == "EVSEs out of order"]
+    assert number.count == 1
+    listed = client.get(number.url).context["cl"].queryset
+    assert list(listed) == [evse]
+    assert [place["text"] for place in context["troubled"]] == ["1 out of order"]
+
+
+def test_failed_starts_lead_to_those_that_failed(client, chief):
+    make_active()
+    failed = request_start(make_start(make_connector(status=EVSEStatus.OUTOFORDER)))
+    client.force_login(chief)
+    text = client.get("/admin/").content.decode()
+    address = text[: text.index(">Failed starts<")].rpartition('href="')[2].rstrip('"').replace("&amp;", "&")
+    assert list(client.get(address).context["cl"].queryset) == [failed]

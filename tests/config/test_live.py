@@ -47,7 +47,7 @@ def test_a_refresh_leaves_messages_to_the_page_that_somebody_reads(desk):
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("index", 19),
+        ("index", 20),
         ("chargers_chargingsession_changelist", 7),
         ("chargers_chargerconnection_changelist", 9),
         ("infrastructure_evse_changelist", 8),
