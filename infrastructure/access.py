@@ -51,6 +51,11 @@ def wholly(queryset: QuerySet[M], user: User) -> QuerySet[M]:
     return queryset if path is None or _sees_all(user) else _wholly(queryset, path, user)
 
 
+def is_theirs(row: Model, user: User) -> bool:
+    """Whether all operators behind the row are the user's: it is then theirs to act on."""
+    return wholly(type(row)._base_manager.filter(pk=row.pk), user).exists()
+
+
 def _wholly(queryset: QuerySet[M], path: str, user: User) -> QuerySet[M]:
     mine = operators_of(user)
     others = Operator.objects.exclude(pk__in=mine.values("pk"))

@@ -14,12 +14,13 @@ from unfold.admin import TabularInline
 from unfold.decorators import action
 
 from chargers.admin_actions import Pages
+from infrastructure import access
 from infrastructure.admin_base import PanelsFirst, ReadOnlyAdmin, ScopedRelatedFilter, ServiceAdmin, ShownMixin
 from infrastructure.admin_display import display
 from infrastructure.admin_filters import TimeFilter
 from infrastructure.bulk_actions import bulk_action
 from roaming import admin_messages, admin_pulls, admin_tokens  # noqa: F401 - register themselves
-from roaming.admin_actions import ConnectionActions, is_theirs
+from roaming.admin_actions import ConnectionActions
 from roaming.admin_circuit import CircuitActions
 from roaming.admin_forms import PlatformForm, ProfileForm
 from roaming.choices import PlatformState, PushState
@@ -82,10 +83,10 @@ class RoamingProfileAdmin(ServiceAdmin):
     ]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or is_theirs(request, obj))
+        return super().has_change_permission(request, obj) and (obj is None or access.is_theirs(obj, request.user))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or is_theirs(request, obj))
+        return super().has_delete_permission(request, obj) and (obj is None or access.is_theirs(obj, request.user))
 
     @display(description=_("operators"))
     def operator_names(self, profile: RoamingProfile) -> str:
@@ -111,12 +112,14 @@ class ReadOnlyInline(ShownMixin, TabularInline):
 
 class PlatformRoleInline(ReadOnlyInline):
     model = PlatformRole
+    hide_title = True
     fields = ["role", "country_code", "party_id", "business_name"]
     verbose_name_plural = _("parties behind this platform")
 
 
 class PlatformEndpointInline(ReadOnlyInline):
     model = PlatformEndpoint
+    hide_title = True
     fields = ["identifier", "role", "url"]
     verbose_name_plural = _("what the partner offers")
 
@@ -181,7 +184,7 @@ class RoamingPlatformAdmin(PanelsFirst, PricePage, CircuitActions, ConnectionAct
     ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or is_theirs(request, obj))
+        return super().has_delete_permission(request, obj) and (obj is None or access.is_theirs(obj, request.user))
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -191,13 +194,13 @@ class RoamingPlatformAdmin(PanelsFirst, PricePage, CircuitActions, ConnectionAct
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """The connection of a platform that also serves operators of others is not for one of them to change."""
         own = list(super().get_readonly_fields(request, obj))
-        if isinstance(obj, RoamingPlatform) and not is_theirs(request, obj):
+        if isinstance(obj, RoamingPlatform) and not access.is_theirs(obj, request.user):
             own += OF_THE_CONNECTION
         return own
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if not isinstance(obj, RoamingPlatform) or is_theirs(request, obj):
+        if not isinstance(obj, RoamingPlatform) or access.is_theirs(obj, request.user):
             return fieldsets
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name != "partner_token"]})
@@ -215,7 +218,7 @@ class RoamingPlatformAdmin(PanelsFirst, PricePage, CircuitActions, ConnectionAct
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         token = form.cleaned_data.get("partner_token")
-        if token and isinstance(obj, RoamingPlatform) and (not change or is_theirs(request, obj)):
+        if token and isinstance(obj, RoamingPlatform) and (not change or access.is_theirs(obj, request.user)):
             tokens.store_partner_token(obj, token)
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -18,11 +17,6 @@ from roaming.models import RoamingPlatform
 from roaming.services import credentials, tokens
 
 PERMISSION = "roaming.change_roamingplatform"
-
-
-def is_theirs(request: HttpRequest, row: Model) -> bool:
-    """Whether all operators behind the platform or profile are the user's: it is then theirs to act on."""
-    return access.wholly(type(row)._default_manager.filter(pk=row.pk), request.user).exists()
 
 
 class ConnectionActions:
@@ -103,7 +97,7 @@ class ConnectionActions:
         platform: RoamingPlatform | None = self.get_object(request, object_id)
         if platform is None:
             raise Http404
-        if not is_theirs(request, platform):
+        if not access.is_theirs(platform, request.user):
             raise PermissionDenied(_("This partner also serves operators that you do not work for."))
         return platform
 

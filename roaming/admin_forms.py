@@ -80,16 +80,13 @@ class PlatformForm(ServiceForm):
 
     def clean_tariffs(self) -> list[RoamingTariff]:
         tariffs = list(self.cleaned_data["tariffs"])
-        if self.instance.pk is not None and not self._is_theirs():
+        if self.instance.pk is not None and not access.is_theirs(self.instance, self.user):
             self._check_others("tariffs", tariffs, lambda tariff: places.may_change(self.user, tariff))
         # Not in the form for who may not change it.
         platform_type = self.cleaned_data.get("type", self.instance.type)
         assignments.check_tariffs(platform_type, tariffs)
         assignments.check_candidates(platform_type, self.cleaned_data.get("name", self.instance.name), tariffs)
         return tariffs
-
-    def _is_theirs(self) -> bool:
-        return access.wholly(RoamingPlatform.objects.filter(pk=self.instance.pk), self.user).exists()
 
     def _check_others(self, name: str, chosen: Iterable[Any], may_change: Callable[[Any], bool]) -> None:
         before = set(getattr(self.instance, name).all()) if self.instance.pk is not None else set()

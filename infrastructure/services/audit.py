@@ -68,7 +68,7 @@ def trail(request: HttpRequest, *, label: str = "", **wanted: Any) -> QuerySet[A
 def trail_of(obj: Model, inlines: Iterable[Any], user: access.User) -> QuerySet[Any, tuple[Any, ...]]:
     """What was done to one row, which `user` may see, and to those that are edited on its page."""
     tables, label = histories(), obj._meta.label_lower
-    is_theirs = not _may_be_shared(type(obj)) or access.wholly(_rows(label).filter(pk=obj.pk), user).exists()
+    is_theirs = not _may_be_shared(type(obj)) or access.is_theirs(obj, user)
     acts = _columns(Act.objects.filter(model=label, object_id=str(obj.pk)), _ACT)
     parts = [acts if is_theirs else acts.none()]
     if label in tables:
