@@ -1,6 +1,7 @@
 """How values look in admin: badges and pretty JSON, on detail pages as in lists."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache, wraps
@@ -95,17 +96,36 @@ def moment(at: datetime | None, zone: tzinfo | None = None, *, is_exact: bool = 
     """
     if at is None:
         return "-"
+    return _time(at, zone, f"%Y-%m-%d %H:%M:%S.{at.microsecond // 1000:03d}" if is_exact else "%Y-%m-%d %H:%M:%S")
+
+
+def _time(at: datetime, zone: tzinfo | None, form: str) -> SafeString:
     utc, local = at.astimezone(UTC), timezone.localtime(at, zone)
-    fraction = f".{at.microsecond // 1000:03d}" if is_exact else ""
     return format_html(
-        '<time datetime="{}" title="{}{} UTC">{}{} {}</time>',
+        '<time datetime="{}" title="{} UTC">{} {}</time>',
         utc.isoformat(),
-        f"{utc:%Y-%m-%d %H:%M:%S}",
-        fraction,
-        f"{local:%Y-%m-%d %H:%M:%S}",
-        fraction,
+        utc.strftime(form),
+        local.strftime(form),
         f"{local:%Z}",
     )
+
+
+_WRITTEN = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
+_WRITTEN_FORM = "%Y-%m-%d %H:%M"
+
+
+def sentence(text: str, zone: tzinfo | None = None) -> SafeString:
+    """What was written down in English, in the reader's language; the moments in it as `moment` shows them."""
+    parts = _WRITTEN.split(said(text))
+    shown = (_written(part, zone) if index % 2 else part for index, part in enumerate(parts))
+    return format_html_join("", "{}", ((part,) for part in shown))
+
+
+def _written(text: str, zone: tzinfo | None) -> str:
+    try:
+        return _time(datetime.strptime(text, _WRITTEN_FORM).replace(tzinfo=UTC), zone, _WRITTEN_FORM)
+    except (ValueError, OverflowError):  # in a partner's words
+        return f"{text} UTC"
 
 
 # Over which a row leads to the area where it happened, nearest first.
@@ -140,7 +160,7 @@ def sentence_column(field: Any) -> Callable[[Any], str]:
     """A column that says in the language of the reader what was written down in English."""
 
     def column(obj: Any) -> str:
-        return said(getattr(obj, field.attname)) or "-"
+        return sentence(getattr(obj, field.attname), zone_of(obj)) or "-"
 
     column.short_description = field.verbose_name  # type: ignore[attr-defined]
     column.admin_order_field = field.name  # type: ignore[attr-defined]

@@ -5,14 +5,13 @@ from typing import Any
 from django import template
 
 from config.desk.empty import Empty, empty_list
-from infrastructure.admin_display import moment
-from infrastructure.sentences import said
+from infrastructure.admin_display import moment, sentence
 
 register = template.Library()
 
 
-register.filter("said", said)
-# With the zone as its argument, or none: the site's.
+# With the zone as their argument, or none: the site's.
+register.filter("said", sentence)
 register.filter("moment", moment)
 
 

@@ -192,7 +192,7 @@ class _Rules:
             yield gettext("Never published: there is no version with prices.")
 
     def _local(self, instant: datetime) -> str:
-        return f"{instant.astimezone(self.area.zone_info()):%Y-%m-%d %H:%M}"
+        return f"{instant.astimezone(self.area.zone_info()):%Y-%m-%d %H:%M %Z}"
 
 
 def _offer(winner: Candidate, at: datetime, connector: Connector, *, for_terminals: bool) -> Offer:
