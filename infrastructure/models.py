@@ -527,7 +527,8 @@ class Act(models.Model):
         indexes = [models.Index("model", "object_id", name="act_object")]
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.object_text}"
+        # Kept in English, like what the audit trail shows.
+        return f"{gettext(self.what) if self.what else ''}: {self.object_text}"
 
 
 # Who may sign in, and who may do what. Never their passwords, nor when they last came.

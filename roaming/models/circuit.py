@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from roaming.models.platform import RoamingPlatform
@@ -22,4 +23,5 @@ class Circuit(models.Model):
     owned_through = "platform"
 
     def __str__(self) -> str:
-        return f"{'open' if self.probe_at else 'closed'} to {self.platform}"
+        text = gettext("sending to %(platform)s is held back") if self.probe_at else gettext("sending to %(platform)s")
+        return text % {"platform": self.platform}

@@ -219,4 +219,4 @@ class PlatformEndpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.identifier} {self.role}"
+        return f"{self.identifier} {self.get_role_display()}"

@@ -8,13 +8,13 @@ import pytest
 import requests
 import responses
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from roaming.choices import Module, PushState
 from roaming.models import Circuit, Document, PlatformEndpoint, Push, RoamingPlatform
 from roaming.ocpi.errors import PeerGarbage, PeerRefused, PeerUnreachable
 from roaming.services import circuit, push
-from tests.roaming.factories import DocumentFactory, RegisteredPlatformFactory
+from tests.roaming.factories import DocumentFactory, PlatformFactory, RegisteredPlatformFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -328,3 +328,9 @@ def test_the_list_of_platforms_costs_the_same_however_many_fail(
     with django_assert_max_num_queries(12):
         text = admin_client.get(reverse("admin:roaming_roamingplatform_changelist")).content.decode()
     assert text.count("stopped") >= 5
+
+
+def test_what_staff_read_of_a_circuit_is_in_their_language() -> None:
+    circuit = Circuit(platform=PlatformFactory(name="Peer"), probe_at=timezone.now())
+    with translation.override("de"):
+        assert str(circuit) == "Senden an Peer wird zurückgehalten"
