@@ -26,6 +26,11 @@ def tell(request: HttpRequest, outcome: str) -> None:
     request.act_outcome = outcome  # type: ignore[attr-defined]
 
 
+def call(request: HttpRequest, what: str) -> None:
+    """For a page of several buttons: which of them it was, in English."""
+    Act.objects.filter(pk__in=getattr(request, "acts", [])).update(what=what[:LONGEST])
+
+
 def note(obj: Model, who: str, what: str, outcome: str) -> None:
     """What somebody who is no member of staff did that staff must be able to look up: a partner's handshake."""
     label, text = obj._meta.label_lower, str(obj)[:LONGEST]

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils import translation
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -21,8 +22,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from chargers.choices import SessionStatus
 from chargers.models import ChargingSession, LateStop
+from infrastructure import acts
 from infrastructure.admin_base import ReadOnlyAdmin, ScopedRelatedFilter
-from infrastructure.admin_display import display, link, moment, shown_json, zone_of
+from infrastructure.admin_display import display, link, moment, sentence, shown_json, zone_of
 from infrastructure.bulk_actions import bulk_action
 from infrastructure.sentences import said
 from payments.books_page import BooksPage
@@ -42,7 +44,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("all", _("All")), ("ACCEPTED", _("Accepted by a person")), ("RESOLVED", _("Resolved by itself"))]
+        return [("all", _("All")), ("ACCEPTED", _("Accepted by a person")), ("RESOLVED", _("Resolved"))]
 
     def choices(self, changelist: Any) -> Any:
         for value, title in ((None, _("Open")), *self.lookup_choices):
@@ -82,7 +84,7 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
         ("platform", ScopedRelatedFilter),
         ("operator", ScopedRelatedFilter),
     ]
-    list_select_related = ["platform", "operator", "terminal", "evse__charger"]
+    read_with = ["platform", "operator", "terminal", "session", "evse__charger__location__operator"]
     search_fields = ["reason", "authorization_reference", "session__uid", "terminal__terminal_id", "note"]
     date_hierarchy = "opened_at"
     fieldsets = [
@@ -91,7 +93,7 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
             _("About"),
             {"fields": ["platform", "operator", "reference", "session_link", "advice_link", "terminal_link", "outlet"]},
         ),
-        (_("Decision"), {"fields": ["opened_at", "resolved_at", "resolved_by", "note"]}),
+        (_("Decision"), {"fields": ["opened_at", "resolved_at", "resolution"]}),
         (_("Messages"), {"classes": ["collapse"], "fields": ["messages_kept"]}),
     ]
 
@@ -135,7 +137,7 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
 
     @display(description=_("reference"), ordering="authorization_reference")
     def reference(self, issue: PaymentIssue) -> str:
-        return issue.authorization_reference or str(issue.terminal or issue.evse or "")
+        return issue.about
 
     @display(description=_("session"))
     def session_link(self, issue: PaymentIssue) -> str:
@@ -156,6 +158,17 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
     @display(description=_("messages kept"))
     def messages_kept(self, issue: PaymentIssue) -> str:
         return shown_json(issue.evidence)
+
+    @display(description=_("how it was closed"), empty_value="-")
+    def resolution(self, issue: PaymentIssue) -> str:
+        """Who decided or did what. A name of a button is kept in English, like those of the audit trail."""
+        if issue.resolved_by is None:
+            return said(issue.note)
+        if issue.state == IssueState.ACCEPTED:
+            text = gettext("%(who)s accepted it: %(note)s")
+            return text % {"who": issue.resolved_by, "note": issue.note}
+        text = gettext("%(who)s chose “%(what)s”, and the cause is gone.")
+        return text % {"who": issue.resolved_by, "what": gettext(issue.note)}
 
     @display(description=_("what you can do"))
     def remedies(self, issue: PaymentIssue) -> str:
@@ -187,6 +200,8 @@ class PaymentIssueAdmin(BooksPage, ReadOnlyAdmin):
         title, explanation, asks, is_danger = _described(issue, name)
         form = RemedyForm(asks, request.POST or None, is_long=name == ACCEPT) if asks else None
         if request.method == "POST" and (form is None or form.is_valid()):
+            with translation.override("en"):
+                acts.call(request, _described(issue, name)[0])
             try:
                 messages.success(request, _carry_out(issue, name, form.cleaned_data["text"] if form else "", request))
             except ValidationError as error:
@@ -238,7 +253,8 @@ def _described(issue: PaymentIssue, name: str) -> tuple[str, str, str, bool]:
     """Title, explanation, label of what is asked, whether it is dangerous. Raises Http404."""
     if name == ACCEPT:
         text = gettext("%(reason)s It stays as it is, with your note. Other facts open it again.")
-        return gettext("Accept with a note"), text % {"reason": said(issue.reason)}, gettext("Note"), False
+        shown = mark_safe(escape(text) % {"reason": sentence(issue.reason, zone_of(issue))})
+        return gettext("Accept with a note"), shown, gettext("Note"), False
     if name == AGAIN:
         text = gettext("The rows are judged anew now; otherwise that happens every minute.")
         return gettext("Look again"), text, "", False

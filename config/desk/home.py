@@ -79,7 +79,7 @@ WATCHED = (
         "?status__exact=OUTOFORDER",
     ),
     Watched(
-        _("Payments to look at"),
+        _("Payment work list"),
         _("Each with its reason and what can be done about it."),
         PaymentIssue,
         Q(state=IssueState.OPEN),

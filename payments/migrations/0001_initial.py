@@ -255,6 +255,7 @@ class Migration(migrations.Migration):
                 ('terminal', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='issues', to='payments.terminal')),
             ],
             options={
+                'verbose_name_plural': 'payment work list',
                 'ordering': ['-opened_at', '-pk'],
             },
         ),

@@ -55,9 +55,14 @@ class PaymentIssue(models.Model):
     operator_path = "operator"
 
     class Meta:
+        verbose_name_plural = _("payment work list")
         ordering = ["-opened_at", "-pk"]
         constraints = [models.UniqueConstraint("subject", "kind", name="one_issue_per_subject_and_kind")]
         indexes = [models.Index("opened_at", condition=Q(state="OPEN"), name="issue_open")]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.authorization_reference or self.subject}"
+        return f"{self.get_kind_display()}: {self.about}"
+
+    @property
+    def about(self) -> str:
+        return self.authorization_reference or str(self.terminal or self.evse or self.subject)

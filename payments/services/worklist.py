@@ -1,5 +1,6 @@
 """The one list of what a person must look at. Raised by consumers of the outbox and by a sweep, each exception one
-row however often it is seen; resolved by itself when the cause is gone, else by a person with a note.
+row however often it is seen. Resolved when the cause is gone, in the name of whoever pressed a button for it; else
+accepted by a person with a note.
 """
 
 from collections.abc import Iterable
@@ -8,15 +9,16 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from chargers.choices import SessionStatus
-from chargers.models import ChargingSession
-from infrastructure.models import EVSE, Operator
+from chargers.models import CDR, ChargingSession
+from infrastructure.models import EVSE, Act, Operator
 from infrastructure.services.masterdata import Author
 from payments.choices import IssueKind, IssueState
-from payments.models import FinancialAdviceConfirmation, PaymentIssue, Terminal
+from payments.models import FinancialAdviceConfirmation, Invoice, PaymentIssue, Terminal
 from payments.services import drift, findings
 from payments.services.findings import Finding
 from payments.services.payment_states import Facts, facts_of, is_paid_at_terminal
@@ -25,6 +27,8 @@ from roaming.models import RoamingPlatform
 
 # Events, not states: nothing that we can see makes them undone.
 LASTING = frozenset({IssueKind.DUPLICATE_ID})
+# Buttons of the list that change nothing but the list.
+JUST_LOOKED = ("Look again", "Accept with a note")
 BY_ITSELF = "Resolved by itself: the cause is gone."
 
 
@@ -144,7 +148,31 @@ def write(subject: Subject, found: Iterable[Finding]) -> None:
         for known_kind, row in known.items():
             kind = IssueKind(known_kind)
             if kind not in wanted and kind not in LASTING and row.state == IssueState.OPEN:
-                _close(row, IssueState.RESOLVED, None, BY_ITSELF)
+                _resolve(row)
+
+
+def _resolve(row: PaymentIssue) -> None:
+    """The cause is gone: by whoever pressed a button last that has to do with it, else by itself."""
+    act = _last_act(row)
+    _close(row, IssueState.RESOLVED, act.user if act else None, act.what if act else BY_ITSELF)
+
+
+def _last_act(row: PaymentIssue) -> Act | None:
+    """What staff did by a button since the issue was opened, to it or to what it is about."""
+    cdrs = CDR.objects.filter(session=row.session_id) if row.session_id else CDR.objects.none()
+    about: dict[type[Model], Iterable[Any]] = {
+        PaymentIssue: [row.pk],
+        ChargingSession: [row.session_id],
+        FinancialAdviceConfirmation: [row.advice_id],
+        Terminal: [row.terminal_id],
+        CDR: cdrs.values_list("pk", flat=True),
+        Invoice: Invoice.objects.filter(cdr__in=cdrs).values_list("pk", flat=True),
+    }
+    touching = Q()
+    for model, keys in about.items():
+        touching |= Q(model=model._meta.label_lower, object_id__in=[str(key) for key in keys if key])
+    done = Act.objects.filter(touching, at__gte=row.opened_at, user__isnull=False)
+    return done.exclude(what__in=JUST_LOOKED).select_related("user").first()
 
 
 def _open(subject: Subject, finding: Finding) -> PaymentIssue:

@@ -1,5 +1,6 @@
 """The work list, the books and the coverage page as staff use them."""
 
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -9,7 +10,8 @@ from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from openpyxl import load_workbook
 
-from infrastructure.models import OperatorMembership
+from chargers.models import ChargingSession
+from infrastructure.models import Act, OperatorMembership
 from payments.choices import IssueKind
 from payments.models import PaymentIssue
 from payments.services import exports, worklist
@@ -89,19 +91,54 @@ class TestTheWorkList:
         address = reverse("admin:payments_paymentissue_do", args=[issue.pk, "accept"])
         assert client.post(address, {"text": "x"}).status_code == 404
 
+    def test_a_closed_issue_says_who_pressed_what(self, admin_client: Any, issue: PaymentIssue) -> None:
+        page = reverse("admin:payments_paymentissue_change", args=[issue.pk])
+        admin_client.post(reverse("admin:payments_paymentissue_do", args=[issue.pk, "credit"]), {"text": "Mine."})
+        assert PaymentIssue.objects.get().state == "RESOLVED"
+        assert "admin chose “Credit”, and the cause is gone." in text(admin_client.get(page))
+        assert "Resolved by itself" not in text(admin_client.get(page))
+        assert Act.objects.get().what == "Credit"
+
+    def test_a_button_on_the_session_closes_it_in_the_name_of_who_pressed_it(
+        self, admin_client: Any, issue: PaymentIssue
+    ) -> None:
+        session = issue.session
+        assert session is not None
+        answer = admin_client.post(reverse("admin:chargers_chargingsession_credit", args=[session.pk]), {"reason": "x"})
+        assert answer.status_code == 302
+        worklist.examine_session(session)
+        row = PaymentIssue.objects.get()
+        assert (row.state, str(row.resolved_by), row.note) == ("RESOLVED", "admin", "Credit")
+
+    def test_a_button_pressed_before_it_was_opened_has_not_closed_it(
+        self, admin_client: Any, issue: PaymentIssue
+    ) -> None:
+        session = issue.session
+        assert session is not None
+        admin_client.post(reverse("admin:chargers_chargingsession_credit", args=[session.pk]), {"reason": "x"})
+        Act.objects.update(at=issue.opened_at - timedelta(minutes=1))
+        worklist.examine_session(session)
+        assert PaymentIssue.objects.get().resolved_by is None
+
     def test_the_life_of_the_payment_stands_on_session_and_invoice(
         self, admin_client: Any, issue: PaymentIssue
     ) -> None:
         session = issue.session
         assert session is not None
-        pages = (
-            reverse("admin:chargers_chargingsession_change", args=[session.pk]),
-            reverse("admin:payments_invoice_change", args=[session.cdrs.get().invoice.pk]),
-        )
-        for page in pages:
-            shown = text(admin_client.get(page))
-            assert "Life of the payment" in shown
-            assert "Not captured" in shown and "by the driver" in shown
+        invoice = session.cdrs.get().invoice
+        shown = text(admin_client.get(reverse("admin:payments_invoice_change", args=[invoice.pk])))
+        assert "Life of the payment" in shown and "Not captured" in shown and "by the driver" in shown
+        shown = text(admin_client.get(reverse("admin:chargers_chargingsession_change", args=[session.pk])))
+        assert "Life of the payment" not in shown and "Not captured" in shown
+        for row in (invoice, issue):
+            name = f"admin:payments_{row._meta.model_name}_change"
+            assert f'href="{reverse(name, args=[row.pk])}"' in shown
+
+    def test_moments_in_a_reason_are_on_the_clock_of_the_area(self, admin_client: Any, issue: PaymentIssue) -> None:
+        ChargingSession.objects.update(time_zone="Asia/Tokyo")
+        PaymentIssue.objects.update(reason="The start was accepted at 2026-01-02 20:00 UTC, but no car was plugged in.")
+        shown = text(admin_client.get(reverse("admin:payments_paymentissue_change", args=[issue.pk])))
+        assert 'title="2026-01-02 20:00 UTC">2026-01-03 05:00 JST</time>, but' in shown
 
 
 class TestTheBooks:
