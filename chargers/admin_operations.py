@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -70,10 +69,24 @@ def _change_configuration(charger: Charger, values: Json) -> OutgoingCall:
     return operations.request(charger, "ChangeConfiguration", {"key": values["key"], "value": values["value"]})
 
 
+# In the order of need; what a driver on the phone waits for comes first.
+GROUPS: Mapping[str, "StrPromise"] = {
+    "driver": _("With a driver on the phone"),
+    "availability": _("Availability and status"),
+    "configuration": _("Configuration"),
+    "diagnostics": _("Diagnostics and firmware"),
+    "certificates": _("Certificates"),
+    "cards": _("Cards and customers"),
+    "display": _("Display"),
+    "any": _("Everything else"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`perform` None: `operations.request_operation` builds the request of the charger's OCPP version."""
 
+    group: str
     title: "StrPromise"
     explanation: "StrPromise"
     icon: str
@@ -87,17 +100,24 @@ ONLY_16 = frozenset({OcppVersion.V16})
 ONLY_201 = frozenset({OcppVersion.V201})
 
 OPERATIONS: Mapping[str, Operation] = {
+    "reset": Operation(
+        "driver",
+        _("Restart"),
+        _("Running sessions end and are billed up to then."),
+        "restart_alt",
+        ResetForm,
+        is_danger=True,
+    ),
     "start": Operation(
+        "driver",
         _("Start charging"),
         _("The charger waits for the cable and charges without a partner: nobody pays for it."),
         "play_circle",
         StartForm,
         perform=_start,
     ),
-    "reset": Operation(
-        _("Restart"), _("Running sessions end and are billed up to then."), "restart_alt", ResetForm, is_danger=True
-    ),
     "availability": Operation(
+        "availability",
         _("Take in or out of service"),
         _("Out of service nobody can charge there. While a car charges, it counts from the end of its session."),
         "power_settings_new",
@@ -105,12 +125,21 @@ OPERATIONS: Mapping[str, Operation] = {
         is_danger=True,
     ),
     "trigger": Operation(
-        _("Ask to tell again"), _("The charger sends a message that we may have missed."), "sync", TriggerForm
+        "availability",
+        _("Ask to tell again"),
+        _("The charger sends a message that we may have missed."),
+        "sync",
+        TriggerForm,
     ),
     "read-configuration": Operation(
-        _("Read configuration"), _("What it answers is listed under Configuration."), "tune", ConfigurationForm
+        "configuration",
+        _("Read configuration"),
+        _("What it answers is listed under Configuration."),
+        "tune",
+        ConfigurationForm,
     ),
     "change-configuration": Operation(
+        "configuration",
         _("Change configuration"),
         _("Sets one key, also one that the charger has not told of. Those that were read are changed from their list."),
         "edit",
@@ -119,9 +148,13 @@ OPERATIONS: Mapping[str, Operation] = {
         versions=ONLY_16,
     ),
     "clear-cache": Operation(
-        _("Forget known cards"), _("The charger asks us again for each card that it has remembered."), "delete_sweep"
+        "cards",
+        _("Forget known cards"),
+        _("The charger asks us again for each card that it has remembered."),
+        "delete_sweep",
     ),
     "update-firmware": Operation(
+        "diagnostics",
         _("Update firmware"),
         _("The charger fetches the file and installs it. How far it is stands among its events."),
         "system_update_alt",
@@ -129,40 +162,58 @@ OPERATIONS: Mapping[str, Operation] = {
         is_danger=True,
     ),
     "diagnostics": Operation(
-        _("Upload diagnostics"), _("How far the upload is stands among the charger's events."), "upload_file", LogForm
+        "diagnostics",
+        _("Upload diagnostics"),
+        _("How far the upload is stands among the charger's events."),
+        "upload_file",
+        LogForm,
     ),
     "security-log": Operation(
-        _("Upload security log"), _("How far the upload is stands among the charger's events."), "policy", LogForm
+        "diagnostics",
+        _("Upload security log"),
+        _("How far the upload is stands among the charger's events."),
+        "policy",
+        LogForm,
     ),
     "certificate": Operation(
+        "certificates",
         _("Send a signed certificate"),
         _("The answer to a charger that asked for a certificate."),
         "workspace_premium",
         CertificateForm,
     ),
     "renew-certificate": Operation(
+        "certificates",
         _("Renew its certificate"),
         _("The charger makes a new key and asks for a certificate: ours is sent at once, else its request waits here."),
         "autorenew",
     ),
     "read-certificates": Operation(
+        "certificates",
         _("Read its certificates"),
         _("Which authorities it trusts. Until when they are valid is known of those that came from here."),
         "verified",
     ),
     "read-monitors": Operation(
+        "configuration",
         _("Read what it watches"),
         _("What it answers is listed on its page. To watch something new, open it in the configuration."),
         "monitor_heart",
         versions=ONLY_201,
     ),
     "show-message": Operation(
-        _("Show a message"), _("The text appears on the charger's display."), "chat", ShowMessageForm, versions=ONLY_201
+        "display",
+        _("Show a message"),
+        _("The text appears on the charger's display."),
+        "chat",
+        ShowMessageForm,
+        versions=ONLY_201,
     ),
     "read-messages": Operation(
-        _("Read its messages"), _("What it shows is listed on its page."), "forum", versions=ONLY_201
+        "display", _("Read its messages"), _("What it shows is listed on its page."), "forum", versions=ONLY_201
     ),
     "clear-message": Operation(
+        "display",
         _("Take a message away"),
         _("The text leaves the charger's display. Its number stands on the page of its connection."),
         "speaker_notes_off",
@@ -170,6 +221,7 @@ OPERATIONS: Mapping[str, Operation] = {
         versions=ONLY_201,
     ),
     "customer-information": Operation(
+        "cards",
         _("Ask what it knows of a customer"),
         _("What it answers stands among its events. It may be asked to forget it."),
         "person_search",
@@ -177,6 +229,7 @@ OPERATIONS: Mapping[str, Operation] = {
         versions=ONLY_201,
     ),
     "request": Operation(
+        "any",
         _("Any OCPP request"),
         _("For everything else that OCPP knows. It is sent as you write it."),
         "code",
@@ -188,27 +241,22 @@ OPERATIONS: Mapping[str, Operation] = {
 
 
 class OperateActions(Pages):
-    """Everything that can be asked of a charger, on the page of its connection."""
+    """Everything that can be asked of a charger, one page each; the panel "Operate" leads to them."""
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return [one for one in actions if not one.action_name.endswith(("_operate", "_unlock"))]
 
     @action(description=_("Operate"), url_path="operate", icon="settings_remote", permissions=["operate"])
     def operate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         connection: ChargerConnection = self._object(request, object_id)
         name = request.GET.get("do", "")
         if not name:
-            return self._choose(request, connection)
+            return HttpResponseRedirect(reverse("admin:chargers_chargerconnection_change", args=[connection.pk]))
         operation = offered(connection).get(name)
         if operation is None:
             raise Http404
         return self._operate(request, connection, name, operation)
-
-    def _choose(self, request: HttpRequest, connection: ChargerConnection) -> HttpResponse:
-        context = {
-            "title": f"{connection.charger}: {gettext('Operate')}",
-            "operations": offered(connection),
-            "is_online": connection.is_online,
-            "back_url": _page_of(connection.charger),
-        }
-        return TemplateResponse(request, "chargers/operate.html", {**self.admin_site.each_context(request), **context})
 
     def _operate(
         self, request: HttpRequest, connection: ChargerConnection, name: str, operation: Operation

@@ -1,24 +1,27 @@
 """Boxes on the pages of chargers and sessions: what is connected, what runs, and what became of each call."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from django.db.models import Count, Max, Min, Model
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from chargers.admin_actions import reason_of
-from chargers.admin_operations import offered
+from chargers.admin_operations import GROUPS, offered
 from chargers.choices import CallResult, CallState
 from chargers.models import (
     ChargerConnection,
     ChargerEvent,
     ChargerMessage,
     ChargerVariable,
-    ChargingSession,
     ConnectorStatus,
     OutgoingCall,
 )
@@ -32,7 +35,22 @@ from infrastructure.sentences import said
 SHOWN = 5
 # Requests whose answers are kept as variables.
 READS = ("GetConfiguration", "ChangeConfiguration", "GetVariables", "SetVariables", "GetBaseReport", "GetReport")
+UNLOCK = gettext_lazy("Unlock connector")
+UNLOCK_EXPLANATION = gettext_lazy(
+    "The charger lets go of the cable. A session that runs there ends and is billed up to then."
+)
 _RELOAD = mark_safe("<script>setTimeout(function () { location.reload(); }, 1500);</script>")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """To the page that explains an operation and asks."""
+
+    url: str
+    title: Any
+    explanation: Any
+    icon: str
+    is_danger: bool = False
 
 
 def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
@@ -71,16 +89,27 @@ def of_call(call: OutgoingCall, request: HttpRequest) -> Iterable[Panel]:
 
 
 def _operate(connection: ChargerConnection, request: HttpRequest) -> Iterable[Panel]:
-    """Ways to everything that can be asked of the charger."""
+    """Ways to everything that can be asked of the charger, those that a driver on the phone waits for first."""
     if not request.user.has_perm("chargers.change_chargerconnection"):
         return
     page = reverse("admin:chargers_chargerconnection_operate", args=[connection.pk])
+    ways: dict[str, list[Way]] = {name: [] for name in GROUPS}
     unlock = reverse("admin:chargers_chargerconnection_unlock", args=[connection.pk])
-    links = [(f"{page}?do={name}", one.title) for name, one in offered(connection).items()]
-    anchors = format_html_join(
-        " · ", '<a href="{}" class="text-link">{}</a>', [*links, (unlock, _("Unlock connector"))]
-    )
-    yield _("Operate"), format_html('<p class="py-1">{}</p>', anchors)
+    ways["driver"].append(Way(unlock, UNLOCK, UNLOCK_EXPLANATION, "lock_open", is_danger=True))
+    for name, one in offered(connection).items():
+        way = Way(f"{page}?do={name}", one.title, one.explanation, one.icon, one.is_danger)
+        ways[one.group].append(way)
+    if request.user.has_perm("chargers.view_locallist"):
+        ways["cards"].append(_local_list(connection.charger))
+    groups = [(title, ways[name]) for name, title in GROUPS.items() if ways[name]]
+    context = {"first": groups[0], "others": groups[1:], "is_online": connection.is_online}
+    yield _("Operate"), render_to_string("chargers/operate.html", context)
+
+
+def _local_list(charger: Charger) -> Way:
+    address = reverse("admin:chargers_locallist_changelist")
+    text = _("The cards that it lets charge while it cannot reach us.")
+    return Way(f"{address}?q={quote(charger.identity)}", _("Local list"), text, "fact_check")
 
 
 def _records(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
@@ -93,9 +122,7 @@ def _records(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
 
     calls = list(charger.calls.order_by("-pk")[:SHOWN]) if may_see(OutgoingCall) else []
     if calls:
-        rows = [
-            (link(call, call.label), _outcome(call), reason_of(call), moment(call.created_at, zone)) for call in calls
-        ]
+        rows = [(link(call, call.label), _outcome(call), _why(call), moment(call.created_at, zone)) for call in calls]
         yield (
             _("Last calls"),
             _with_more(table([_("Request"), _("Outcome"), _("Reason"), _("At")], rows), OutgoingCall, charger),
@@ -184,25 +211,9 @@ def _password(connection: ChargerConnection, request: HttpRequest) -> str:
     return format_html('{} · <a href="{}" class="text-link">{}</a>', state, address, _("Set a new password"))
 
 
-def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
-    """Its final reports and what was asked of the charger, oldest first."""
-    cdrs = [
-        (link(cdr), moment(cdr.end_date_time, zone_of(session)), f"{cdr.total_energy:.3f} kWh", cdr.remark)
-        for cdr in sorted(session.cdrs.all(), key=lambda cdr: cdr.pk)
-    ]
-    if cdrs:
-        yield _("CDR"), table([_("CDR"), _("End"), _("Energy"), _("Remark")], cdrs)
-    calls = [
-        (
-            link(call, call.get_action_display()),
-            _outcome(call),
-            reason_of(call),
-            moment(call.created_at, zone_of(session)),
-        )
-        for call in sorted(session.calls.all(), key=lambda call: call.pk)
-    ]
-    if calls:
-        yield _("Calls to the charger"), table([_("Request"), _("Outcome"), _("Reason"), _("At")], calls)
+def _why(call: OutgoingCall) -> str:
+    """What the outcome does not say already."""
+    return "" if call.result in ("", CallResult.ACCEPTED) else reason_of(call)
 
 
 def _outcome(call: OutgoingCall) -> str:

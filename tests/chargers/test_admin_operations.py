@@ -6,7 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
+from chargers.admin_operations import OPERATIONS as OPERATIONS_OFFERED
 from chargers.choices import OcppVersion
 from chargers.models import (
     ChargerConnection,
@@ -407,3 +409,40 @@ def test_a_pending_charger_is_discarded_only_by_a_post(staff: Any):
     assert PendingCharger.objects.exists()
     staff.post(page(row, "discard"))
     assert not PendingCharger.objects.exists()
+
+
+def _panel(staff: Any, obj: Any) -> str:
+    text = staff.get(reverse(f"admin:{obj._meta.label_lower.replace('.', '_')}_change", args=[obj.pk])).content.decode()
+    start = text.index('<ul class="desk-ways"')
+    return text[start : text.index("</div>", start)]
+
+
+def test_what_a_driver_on_the_phone_needs_comes_first(staff: Any, connection: Any) -> None:
+    for obj in (connection, connection.charger):
+        shown = _panel(staff, obj)
+        first = shown[: shown.index("<details")]
+        places = [first.index(one) for one in (page(connection, "unlock"), "do=reset", "do=start")]
+        assert places == sorted(places)
+        assert "do=update-firmware" not in first and "do=update-firmware" in shown
+        # Links and folds of the browser's own: all of them are reached with the tabulator.
+        assert shown.count("<details>") == shown.count("<summary>") == 6
+
+
+def test_what_disturbs_charging_is_marked_and_every_operation_explained(staff: Any, connection: Any) -> None:
+    shown = _panel(staff, connection)
+    entries = {one.split("</a>")[0].rsplit("do=")[-1].split('"')[0]: one for one in shown.split("<li>") if "do=" in one}
+    assert len(entries) == 14
+    for name, entry in entries.items():
+        assert ("desk-danger" in entry) == OPERATIONS_OFFERED[name].is_danger, name
+        assert f'<p class="text-sm">{escape(OPERATIONS_OFFERED[name].explanation)}</p>' in entry
+
+
+def test_only_what_the_version_knows_is_offered(staff: Any, connection: Any) -> None:
+    assert "<summary>Display</summary>" not in _panel(staff, connection)
+    ChargerConnection.objects.update(protocol="ocpp2.0.1")
+    assert "<summary>Display</summary>" in _panel(staff, connection)
+
+
+def test_to_operate_without_saying_what_leads_to_the_choice(staff: Any, connection: Any) -> None:
+    answer = staff.get(page(connection, "operate"))
+    assert answer["Location"] == page(connection, "change")
