@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chargers import admin_api, admin_costs, admin_panels, admin_pending, admin_records
-from chargers.admin_actions import PasswordActions, StopActions, reason_of, why_not_started
+from chargers.admin_actions import PasswordActions, StopActions, reason_of
 from chargers.admin_bills import BillActions
 from chargers.admin_operations import OperateActions
 from chargers.admin_reservations import ReservationAdmin, UnlockActions
@@ -34,7 +34,6 @@ STATUS_COLOURS = {
     SessionStatus.COMPLETED: "default",
     SessionStatus.INVALID: "danger",
 }
-ENERGY_AND_COST = ["energy", "cost", "driver_price", "driver_terms", "preauthorised", "meter_start", "meter_stop"]
 CALL_COLOURS = {
     CallState.PENDING: "info",
     CallState.SENT: "info",
@@ -59,10 +58,11 @@ class RetailFields:
         fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
         if obj is not None and obj.retail_total_incl_vat is not None:
             return fieldsets
-        return [
+        kept = [
             (title, {**options, "fields": [name for name in options["fields"] if name not in self.retail_fields]})
             for title, options in fieldsets
         ]
+        return [(title, options) for title, options in kept if options["fields"]]
 
     @display(description=_("driver's price (gross)"))
     def driver_price(self, row: ChargingSession | CDR) -> str:
@@ -73,10 +73,14 @@ def _amount(value: Any, currency: str) -> str:
     return "" if value is None else f"{money(value, currency)} {currency}"
 
 
+def _register(value: Decimal | None) -> str:
+    return "" if value is None else f"{value:f} Wh"
+
+
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, ExportAdmin, ReadOnlyAdmin):
     export_resource = SessionResource
-    retail_fields = ("driver_price", "driver_terms")
+    retail_fields = ("driver_terms",)
     actions_detail = [*StopActions.actions_detail, *BillActions.bill_actions]
     list_display = [
         "__str__",
@@ -101,29 +105,13 @@ class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, 
         "connector__evse__charger__identity",
     ]
     search_help_text = _("Session id, authorization reference, id tag, EVSE id or charger identity")
+    # What "At a glance" and the story above say is not said again.
     fieldsets = [
-        (None, {"fields": ["uid", "status_label", "why", "connector", "network", "tariff_version"]}),
-        (_("Energy and cost"), {"fields": ENERGY_AND_COST}),
-        (
-            _("Course"),
-            {
-                "fields": [
-                    "created_at",
-                    "accepted_at",
-                    "started_at",
-                    "ended_at",
-                    "stop_requested_at",
-                    "stop_requested_by",
-                    "stop_reason",
-                    "settlement",
-                    "last_updated",
-                ]
-            },
-        ),
         (
             _("Identification"),
             {
                 "fields": [
+                    "uid",
                     "authorization_reference",
                     "auth_method",
                     "cdr_token",
@@ -132,6 +120,22 @@ class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, 
                     "country_code",
                     "party_id",
                 ]
+            },
+        ),
+        (
+            _("Tariff and meter"),
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "connector",
+                    "network",
+                    "tariff_version",
+                    "driver_terms",
+                    "meter_at_start",
+                    "meter_at_stop",
+                    "settlement",
+                    "last_updated",
+                ],
             },
         ),
         (_("Place and periods"), {"classes": ["collapse"], "fields": ["place", "time_zone", "charging_periods"]}),
@@ -175,10 +179,13 @@ class ChargingSessionAdmin(PanelsFirst, RetailFields, StopActions, BillActions, 
     def preauthorised(self, session: ChargingSession) -> str:
         return _amount(session.limit, session.currency)
 
-    @display(description=_("reason"), empty_value="-")
-    def why(self, session: ChargingSession) -> str | None:
-        """Why nothing was charged."""
-        return why_not_started(session) if session.status == SessionStatus.INVALID else None
+    @display(description=_("meter at start"))
+    def meter_at_start(self, session: ChargingSession) -> str:
+        return _register(session.meter_start)
+
+    @display(description=_("meter at stop"))
+    def meter_at_stop(self, session: ChargingSession) -> str:
+        return _register(session.meter_stop)
 
 
 @admin.register(CDR)
@@ -380,4 +387,3 @@ for _model, _page in (admin_pending.PAGES | admin_records.PAGES).items():
 panels.register(Charger, admin_panels.of_charger)
 panels.register(ChargerConnection, admin_panels.of_connection)
 panels.register(OutgoingCall, admin_panels.of_call)
-panels.register(ChargingSession, admin_panels.of_session)

@@ -7,7 +7,6 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chargers.models import ChargingSession
         from infrastructure import panels, sentences
         from infrastructure.models import EVSE, Charger, Location
         from infrastructure.services import masterdata
@@ -30,7 +29,5 @@ class PaymentsConfig(AppConfig):
         sentences.know(SENTENCES)
         panels.register(Terminal, panels_payment.of_terminal)
         panels.register(Terminal, own_panels.of_terminal)
-        panels.register(ChargingSession, panels_payment.of_session)
         panels.register(Invoice, panels_payment.of_invoice)
-        panels.register(ChargingSession, own_panels.of_session)
         panels.register(Charger, own_panels.of_charger)

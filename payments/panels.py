@@ -1,4 +1,4 @@
-"""What staff see on the page of a terminal (which tariff its drivers get where) and of a session (its payment)."""
+"""What staff see on the page of a terminal (which tariff its drivers get where) and of a charger (its prices)."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from chargers.models import ChargingSession
 from infrastructure import access
-from infrastructure.admin_display import link, table
+from infrastructure.admin_display import table
 from infrastructure.models import Charger, Connector
 from infrastructure.panels import Panel
-from payments import sheets
-from payments.models import FinancialAdviceConfirmation, Invoice, PriceEvidence, Terminal
+from payments.models import PriceEvidence, Terminal
 from payments.services.price_components import components
 from roaming import price_panels
 from roaming.services import exposure
@@ -49,26 +47,6 @@ def _served(terminal: Terminal, request: HttpRequest) -> QuerySet[Connector]:
     return connectors.select_related("evse__charger__location").order_by("evse__charger__identity", "evse__number")
 
 
-def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
-    """Invoice, what was captured, and the terminals at which it may have been paid."""
-    invoices = access.scope(Invoice.objects.filter(cdr__session=session), request.user)
-    rows = [(_("Invoice"), link(invoice), sheets.amount(invoice.total_gross, invoice.currency)) for invoice in invoices]
-    advices = access.scope(FinancialAdviceConfirmation.objects.filter(session=session), request.user)
-    rows += [
-        (
-            _("Card: %(status)s") % {"status": one.get_capture_status_code_display()},
-            link(one),
-            sheets.amount(one.total_gross, one.currency),
-        )
-        for one in advices
-    ]
-    rows += [
-        (_("Terminal that serves this place"), link(terminal), str(terminal.platform)) for terminal in _near(session)
-    ]
-    if rows:
-        yield _("Payment"), table(["", "", ""], rows)
-
-
 def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     """What terminals show for it now, and where to find what they showed before."""
     if not request.user.has_perm("payments.view_priceevidence"):
@@ -89,13 +67,3 @@ def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     )
     shown = table(["EVSE", _("Per kWh"), _("Tariff"), _("Platform")], rows) if rows else _("None.")
     yield _("Prices at terminals now"), format_html("{}{}", shown, history)
-
-
-def _near(session: ChargingSession) -> QuerySet[Terminal]:
-    """No protocol says at which terminal a card was tapped: those of the partner that serve the EVSE."""
-    if session.connector is None or not session.peer_id:
-        return Terminal.objects.none()
-    evse = session.connector.evse
-    serves = Q(evses=evse) | Q(locations=evse.charger.location_id)
-    terminals = Terminal.objects.filter(serves, platform__peer_id=session.peer_id)
-    return terminals.select_related("platform").distinct()[:MOST]

@@ -8,7 +8,7 @@ class RoamingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chargers.models import ChargerMessage, ChargingSession, OutgoingCall
+        from chargers.models import ChargerMessage, OutgoingCall
         from infrastructure import panels, sentences
         from infrastructure.models import EVSE, Charger, Connector, Location
         from infrastructure.services import masterdata
@@ -54,7 +54,6 @@ class RoamingConfig(AppConfig):
         sentences.know(SENTENCES)
         panels.register(Location, own_panels.of_location)
         panels.register(Charger, own_panels.of_charger)
-        panels.register(ChargingSession, own_panels.of_session)
         for model in (Message, OutgoingCall, ChargerMessage):
             panels.register(model, own_panels.of_correlated)
         panels.register(Connector, price_panels.of_connector)

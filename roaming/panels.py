@@ -1,4 +1,4 @@
-"""What staff see on the pages of areas and chargers (who may see them, and why not) and of sessions."""
+"""What staff see on the pages of areas and chargers (who may see them, and why not) and of messages."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chargers.models import ChargerMessage, ChargingSession, OutgoingCall
+from chargers.models import ChargerMessage, OutgoingCall
 from infrastructure import access
 from infrastructure.admin_display import link, moment, table
 from infrastructure.models import Charger, Location
@@ -32,17 +32,6 @@ def of_location(area: Location, request: HttpRequest) -> Iterable[Panel]:
 def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     findings = exposure.findings(charger.location, only=charger)
     yield str(TITLE), render_to_string("roaming/exposure.html", {"findings": findings})
-
-
-def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
-    """What partners asked for it, oldest first."""
-    commands = sorted(session.commands.all(), key=lambda one: one.pk)
-    rows = [
-        (link(one, one.get_type_display()), link(one.platform), one.get_response_display(), one.result or "–")
-        for one in commands
-    ]
-    if rows:
-        yield _("Commands of partners"), table([_("Command"), _("Partner"), _("Our answer"), _("Result told")], rows)
 
 
 def of_correlated(one: Message | OutgoingCall | ChargerMessage, request: HttpRequest) -> Iterable[Panel]:

@@ -12,9 +12,10 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from chargers.admin_actions import RUNNING, stop_state, why_not_started
+from chargers.admin_actions import RUNNING, reason_of, stop_state, why_not_started
 from chargers.choices import CallResult, SessionStatus
 from chargers.models import CDR, ChargingSession
 from chargers.services import metering
@@ -25,7 +26,8 @@ from infrastructure.admin_display import link, moment, zone_of
 from infrastructure.panels import Panel
 from infrastructure.sentences import said
 from payments.choices import CaptureStatusCode
-from payments.models import FinancialAdviceConfirmation, Invoice
+from payments.models import FinancialAdviceConfirmation, Invoice, Terminal
+from payments.panels_payment import payment_of, terminals_near
 from roaming.choices import CommandResponseType, Direction, Module
 from roaming.models import Command, Message, Push
 from tariffs.pricing.rounding import money
@@ -82,6 +84,8 @@ def _overview(session: ChargingSession, request: HttpRequest) -> str:
         "blocked": _amount(session.limit, session.currency),
         "failure": why_not_started(session) if session.status == SessionStatus.INVALID else "",
         "stop": (stop[0], moment(stop[1], zone_of(session))) if (stop := stop_state(session)) else None,
+        "payment": payment_of(session, request),
+        "terminals": terminals_near(session) if may_see(request, Terminal) else (),
         "buttons": list(_buttons(session, request)),
     }
     return render_to_string("config/session_overview.html", context)
@@ -103,7 +107,8 @@ def _buttons(session: ChargingSession, request: HttpRequest) -> Iterator[tuple[s
         yield f"{unlock}?evse={evse.pk}", _("Unlock connector")
     cdrs = [cdr for cdr in session.cdrs.all() if not cdr.is_credit and cdr.credited_at is None]
     if cdrs and may("roaming.change_push"):
-        pushes = access.scope(Push.objects.filter(module=Module.CDRS, object_id=cdrs[0].uid), request.user)
+        path = f"{session.country_code}/{session.party_id}/{cdrs[0].uid}"
+        pushes = access.scope(Push.objects.filter(module=Module.CDRS, object_id=path), request.user)
         if newest := pushes.order_by("pk").last():
             yield reverse("admin:roaming_push_send_now", args=[newest.pk]), _("Send CDR again")
     if cdrs and may("chargers.change_cdr"):
@@ -176,7 +181,8 @@ def _own(session: ChargingSession) -> Iterator[Event]:
 def _calls(session: ChargingSession) -> Iterator[Event]:
     for call in session.calls.all():
         outcome = call.get_result_display() or call.get_state_display()
-        what = link(call, f"{call.label}: {outcome}")
+        why = reason_of(call) if call.result not in FINE else ""
+        what = link(call, f"{call.label}: {outcome}. {why}" if why else f"{call.label}: {outcome}")
         yield Event(call.created_at, _("To charger"), what, call.result not in FINE)
 
 
@@ -184,8 +190,12 @@ def _commands(session: ChargingSession, request: HttpRequest) -> Iterator[Event]
     if not may_see(request, Command):
         return
     for command in session.commands.all():
-        what = link(command, f"{command.get_type_display()}: {command.get_response_display()}")
-        yield Event(command.received_at, _("From partner"), what, command.response != CommandResponseType.ACCEPTED)
+        words = f"{command.get_type_display()}: {command.get_response_display()}"
+        if command.result not in FINE:
+            told = _("told afterwards: %(result)s") % {"result": command.get_result_display()}
+            words = f"{words}, {told}"
+        is_bad = command.response != CommandResponseType.ACCEPTED or command.result not in FINE
+        yield Event(command.received_at, _("From partner"), link(command, words), is_bad)
 
 
 def _messages(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
@@ -205,6 +215,10 @@ def _messages(session: ChargingSession, request: HttpRequest) -> Iterator[Event]
         yield Event(message.started_at, who, link(message, what), not message.is_ok)
 
 
+def _about(cdr: CDR) -> str:
+    return "".join(f", {text}" for text in (f"{cdr.total_energy:.3f} kWh", cdr.remark) if text)
+
+
 def _bills(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
     cdrs = list(session.cdrs.all())
     for cdr in cdrs:
@@ -212,7 +226,7 @@ def _bills(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
         yield Event(
             cdr.created_at,
             "Plugtill",
-            link(cdr, f"{kind}: {money(cdr.total_cost_incl_vat, cdr.currency)} {cdr.currency}"),
+            format_html("{}{}", link(cdr, f"{kind}: {_amount(cdr.total_cost_incl_vat, cdr.currency)}"), _about(cdr)),
         )
     if may_see(request, Invoice):
         for invoice in (cdr.invoice for cdr in cdrs if hasattr(cdr, "invoice")):

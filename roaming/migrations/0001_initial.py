@@ -318,7 +318,7 @@ class Migration(migrations.Migration):
                 ('response_url', models.CharField(max_length=255)),
                 ('authorization_reference', models.CharField(blank=True, max_length=36)),
                 ('response', models.CharField(choices=[('NOT_SUPPORTED', 'Not supported'), ('REJECTED', 'Rejected'), ('ACCEPTED', 'Accepted'), ('UNKNOWN_SESSION', 'Unknown session')], max_length=15)),
-                ('result', models.CharField(blank=True, help_text='CommandResultType sent to the partner.', max_length=20)),
+                ('result', models.CharField(blank=True, choices=[('ACCEPTED', 'Accepted'), ('CANCELED_RESERVATION', 'Canceled reservation'), ('EVSE_OCCUPIED', 'EVSE occupied'), ('EVSE_INOPERATIVE', 'EVSE inoperative'), ('FAILED', 'Failed'), ('NOT_SUPPORTED', 'Not supported'), ('REJECTED', 'Rejected'), ('TIMEOUT', 'Timeout'), ('UNKNOWN_RESERVATION', 'Unknown reservation')], help_text='CommandResultType sent to the partner.', max_length=20)),
                 ('from_country_code', models.CharField(blank=True, help_text='Who sent it, as its headers say.', max_length=2)),
                 ('from_party_id', models.CharField(blank=True, max_length=3)),
                 ('correlation_id', models.CharField(blank=True, help_text='Its result carries the same.', max_length=64)),

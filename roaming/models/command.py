@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chargers.models import ChargingSession, OutgoingCall
 from infrastructure.choices import as_choices
-from roaming.choices import CommandResponseType, CommandType
+from roaming.choices import CommandResponseType, CommandResultType, CommandType
 from roaming.models.platform import RoamingPlatform
 
 
@@ -28,7 +28,12 @@ class Command(models.Model):
     response = models.CharField(max_length=15, choices=as_choices(CommandResponseType))
     session = models.ForeignKey(ChargingSession, null=True, on_delete=models.SET_NULL, related_name="commands")
     call = models.OneToOneField(OutgoingCall, null=True, on_delete=models.SET_NULL, related_name="command")
-    result = models.CharField(max_length=20, blank=True, help_text=_("CommandResultType sent to the partner."))
+    result = models.CharField(
+        max_length=20,
+        choices=as_choices(CommandResultType),
+        blank=True,
+        help_text=_("CommandResultType sent to the partner."),
+    )
     from_country_code = models.CharField(max_length=2, blank=True, help_text=_("Who sent it, as its headers say."))
     from_party_id = models.CharField(max_length=3, blank=True)
     correlation_id = models.CharField(max_length=64, blank=True, help_text=_("Its result carries the same."))

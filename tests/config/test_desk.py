@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chargers.choices import ChargerEventKind
-from chargers.models import ChargerConnection, ChargingSession
+from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
 from chargers.services import progress
 from chargers.services.cdrs import credit_cdr
 from chargers.services.charger_events import record_event
@@ -19,6 +19,7 @@ from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Location
 from payments.models import Invoice
 from payments.services.invoices import open_invoice
+from roaming.models import Push
 from tests.chargers.factories import charger_of, end, make_active, make_connector, make_start, meter_values
 from tests.infrastructure.factories import make_staff, make_superuser
 from tests.payments.factories import make_area, make_cdr, make_evse, make_operator, make_platform, make_session
@@ -178,6 +179,55 @@ def test_the_story_goes_from_start_to_bill(client, chief):
     parts = ["Transaction started", "Transaction ended", "CDR: 6.00 EUR"]
     places = [story.index(part) for part in parts]
     assert places == sorted(places)
+
+
+def test_each_fact_stands_once_on_the_page_of_a_session(client, chief):
+    cdr = billed(10_000)
+    call = OutgoingCall.objects.create(
+        charger_id=charger_of(cdr.session),
+        session=cdr.session,
+        action="START_TRANSACTION",
+        state="DONE",
+        result="REJECTED",
+        answer={"reason": "The EVSE is broken."},
+        payload={},
+        expires_at=timezone.now(),
+    )
+    client.force_login(chief)
+    text = client.get(reverse("admin:chargers_chargingsession_change", args=[cdr.session.pk])).content.decode()
+    for row in (cdr, call):
+        name = f"admin:chargers_{row._meta.model_name}_change"
+        assert text.count(f'href="{reverse(name, args=[row.pk])}"') == 1
+    assert text.count("The EVSE is broken.") == 1
+    assert text.count("10.000 kWh") == 2  # of the session, and in the words of its CDR
+
+
+def test_a_cdr_is_sent_again_from_the_page_of_its_session(client, chief):
+    cdr = billed(10_000)
+    path = f"{cdr.session.country_code}/{cdr.session.party_id}/{cdr.uid}"
+    push = Push.objects.create(platform=PlatformFactory(), module="cdrs", object_id=path, state="DONE")
+    client.force_login(chief)
+    text = client.get(reverse("admin:chargers_chargingsession_change", args=[cdr.session.pk])).content.decode()
+    assert reverse("admin:roaming_push_send_now", args=[push.pk]) in text
+
+
+def test_a_heading_spells_an_id_as_it_is(client, chief):
+    session = billed(10_000).session
+    ChargingSession.objects.update(authorization_reference="pp-100101")
+    client.force_login(chief)
+    for row in (session, session.cdrs.get()):
+        address = reverse(f"admin:chargers_{row._meta.model_name}_change", args=[row.pk])
+        for page in (address, address.replace("change", "history"), address.replace("change", "credit")):
+            text = client.get(page, follow=True).content.decode()
+            assert "Pp-100101" not in text and "pp-100101" in text, page
+
+
+def test_the_work_list_has_one_name(client, chief):
+    client.force_login(chief)
+    home = client.get(reverse("admin:index")).content.decode()
+    page = client.get(reverse("admin:payments_paymentissue_changelist")).content.decode()
+    assert "ayment issues" not in home + page
+    assert page.count("Payment work list") > 1
 
 
 def test_the_story_takes_as_many_queries_for_a_long_session(client, chief, django_assert_max_num_queries):
