@@ -1,17 +1,23 @@
 """What every page of admin shares."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 
 from infrastructure.acts import begin, end
 from infrastructure.guesses import network_of
 from infrastructure.models import Site
+
+logger = logging.getLogger(__name__)
 
 
 class KeepableAddressMiddleware:
@@ -57,6 +63,25 @@ class StaffLanguageMiddleware:
         response.headers.setdefault("Content-Language", language)
         patch_vary_headers(response, ("Accept-Language",))
         return response
+
+
+class OddFilterMiddleware:
+    """A filter that nothing can be compared with (a year of twenty digits in the address of a list) is refused in
+    words: neither SQLite's driver nor PostgreSQL takes every number, and Django looks only when the rows are read."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_look = request.method == "GET" and request.GET and request.path_info.startswith("/admin/")
+        if not is_look or not isinstance(exception, OverflowError | DataError):
+            return None
+        logger.warning("%s cannot be filtered by %s: %s", request.path_info, request.GET.urlencode()[:200], exception)
+        messages.error(request, _("This list cannot be filtered by what stood in its address: it is shown as a whole."))
+        return HttpResponseRedirect(request.path)
 
 
 class ActsMiddleware:

@@ -160,6 +160,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.middleware.SiteZoneMiddleware",
+    "config.middleware.OddFilterMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "config.middleware.ActsMiddleware",
     "axes.middleware.AxesMiddleware",
