@@ -125,7 +125,7 @@ class TerminalAdmin(CoveragePage, ImportExportAdmin, ServiceAdmin):
                     "city",
                     "state",
                     "country",
-                    "coordinates",
+                    "told_coordinates",
                     "told_assignment",
                     "last_updated",
                 ]
@@ -191,6 +191,11 @@ class TerminalAdmin(CoveragePage, ImportExportAdmin, ServiceAdmin):
     def told_assignment(self, terminal: Terminal) -> str:
         told = [*terminal.reported.get("location_ids", []), *terminal.reported.get("evse_uids", [])]
         return ", ".join(told) or gettext("none told")
+
+    @display(description=_("coordinates"))
+    def told_coordinates(self, terminal: Terminal) -> str:
+        told = terminal.coordinates or {}
+        return ", ".join(str(told[name]) for name in ("latitude", "longitude") if name in told)
 
     @display(description=_("our invoice base URL"))
     def our_invoice_base_url(self, terminal: Terminal) -> str:
