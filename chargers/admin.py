@@ -10,11 +10,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chargers import admin_api, admin_costs, admin_panels, admin_pending, admin_records
-from chargers.admin_actions import PasswordActions, StopActions, reason_of
+from chargers.admin_actions import STATUS_COLOURS, PasswordActions, StopActions, reason_of
 from chargers.admin_bills import BillActions
 from chargers.admin_operations import OperateActions
 from chargers.admin_reservations import ReservationAdmin, UnlockActions
-from chargers.choices import CallResult, CallState, SessionStatus
+from chargers.choices import CallResult, CallState
 from chargers.models import CDR, ChargerConnection, ChargingSession, OutgoingCall, Reservation
 from chargers.resources import CDRResource, SessionResource
 from chargers.services.charge_points import ocpp_address
@@ -27,13 +27,6 @@ from infrastructure.exchange.admin import ExportAdmin
 from infrastructure.models import Charger
 from tariffs.pricing.rounding import money
 
-STATUS_COLOURS = {
-    SessionStatus.PENDING: "info",
-    SessionStatus.RESERVATION: "info",
-    SessionStatus.ACTIVE: "success",
-    SessionStatus.COMPLETED: "default",
-    SessionStatus.INVALID: "danger",
-}
 CALL_COLOURS = {
     CallState.PENDING: "info",
     CallState.SENT: "info",

@@ -27,6 +27,13 @@ from infrastructure.bulk_actions import bulk_action
 from infrastructure.models import Charger
 from infrastructure.sentences import said
 
+STATUS_COLOURS = {
+    SessionStatus.PENDING: "info",
+    SessionStatus.RESERVATION: "info",
+    SessionStatus.ACTIVE: "success",
+    SessionStatus.COMPLETED: "default",
+    SessionStatus.INVALID: "danger",
+}
 RUNNING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 
 

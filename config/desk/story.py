@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from unfold.utils import display_for_label
 
-from chargers.admin_actions import RUNNING, reason_of, stop_state, why_not_started
+from chargers.admin_actions import RUNNING, STATUS_COLOURS, reason_of, stop_state, why_not_started
 from chargers.choices import CallResult, SessionStatus
 from chargers.models import CDR, ChargingSession
 from chargers.services import metering
@@ -82,6 +83,7 @@ def _overview(session: ChargingSession, request: HttpRequest) -> str:
         "cost": _amount(session.total_cost_incl_vat, session.currency),
         "driver_price": _amount(session.retail_total_incl_vat, session.currency),
         "blocked": _amount(session.limit, session.currency),
+        "status": display_for_label((session.status, session.get_status_display()), "-", STATUS_COLOURS),
         "failure": why_not_started(session) if session.status == SessionStatus.INVALID else "",
         "stop": (stop[0], moment(stop[1], zone_of(session))) if (stop := stop_state(session)) else None,
         "payment": payment_of(session, request),

@@ -215,11 +215,9 @@ def test_a_heading_spells_an_id_as_it_is(client, chief):
     session = billed(10_000).session
     ChargingSession.objects.update(authorization_reference="pp-100101")
     client.force_login(chief)
-    for row in (session, session.cdrs.get()):
-        address = reverse(f"admin:chargers_{row._meta.model_name}_change", args=[row.pk])
-        for page in (address, address.replace("change", "history"), address.replace("change", "credit")):
-            text = client.get(page, follow=True).content.decode()
-            assert "Pp-100101" not in text and "pp-100101" in text, page
+    for page in ("change", "history", "credit"):
+        text = client.get(reverse(f"admin:chargers_chargingsession_{page}", args=[session.pk])).content.decode()
+        assert "Pp-100101" not in text and "pp-100101" in text, page
 
 
 def test_the_work_list_has_one_name(client, chief):
