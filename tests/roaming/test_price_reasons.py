@@ -107,8 +107,8 @@ def test_tariff_on_two_levels_applies_from_the_nearer_one(platform, connector):
     [
         ({"status": TariffStatus.DRAFT}, "Its status is draft, not active."),
         ({"status": TariffStatus.INACTIVE}, "Its status is inactive, not active."),
-        ({"valid_from": NOW + timedelta(hours=1)}, "Valid only from 2026-06-10 13:00."),
-        ({"valid_until": NOW}, "No longer valid since 2026-06-10 12:00."),
+        ({"valid_from": NOW + timedelta(hours=1)}, "Valid only from 2026-06-10 13:00 CEST."),
+        ({"valid_until": NOW}, "No longer valid since 2026-06-10 12:00 CEST."),
         (
             {"type": TariffType.REGULAR},
             "Its type is regular: terminals get ad hoc and untyped tariffs only.",
