@@ -10,7 +10,7 @@ from django.contrib.admin.sites import AdminSite
 from django.contrib.admin.utils import flatten, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db.models import DateTimeField, JSONField, Model, QuerySet, URLField
+from django.db.models import DateTimeField, DecimalField, JSONField, Model, QuerySet, URLField
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -21,12 +21,14 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.checks import UnfoldModelAdminChecks
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from infrastructure import access, admin_display, admin_search, audit_page, deletion, panels
 from infrastructure.admin_forms import (
     ChoiceListField,
     CoordinateField,
     JSONDataField,
+    NumberField,
     ServiceForm,
     ServiceFormSet,
 )
@@ -127,8 +129,10 @@ class ScopedMixin(ShownMixin):
             return ChoiceListField(self.choice_lists[db_field.name], **texts)
         if isinstance(db_field, JSONField):
             return JSONDataField(nothing=None if db_field.null else [], **texts)
-        if db_field.name in ("latitude", "longitude"):
-            kwargs["form_class"] = partial(CoordinateField, column=db_field.name)
+        if isinstance(db_field, DecimalField):
+            is_coordinate = db_field.name in ("latitude", "longitude")
+            kwargs["form_class"] = partial(CoordinateField, column=db_field.name) if is_coordinate else NumberField
+            kwargs["widget"] = UnfoldAdminTextInputWidget()
         if isinstance(db_field, URLField):
             kwargs.setdefault("assume_scheme", "https")
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]

@@ -9,11 +9,12 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import F, Model, UniqueConstraint
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import PaginationInlineFormSet
-from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from infrastructure.choices import as_choices
 from infrastructure.services import masterdata, rules
@@ -135,7 +136,26 @@ class JSONDataField(forms.JSONField):
         return self.nothing if read is None else read
 
 
-class CoordinateField(forms.DecimalField):
+class NumberField(forms.DecimalField):
+    """A number as text: a browser's number field takes “0,59” for 59 where its own language has a decimal point."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"inputmode": "decimal"}
+
+    def prepare_value(self, value: Any) -> Any:
+        """Without trailing zeros, as the reader's language writes it."""
+        if not isinstance(value, Decimal) or not value.is_finite():
+            return value
+        return localize(Decimal(f"{value.normalize():f}"), use_l10n=True)
+
+    def to_python(self, value: Any) -> Any:
+        is_comma = isinstance(value, str) and value.count(",") == 1 and "." not in value
+        return super().to_python(value.replace(",", ".") if is_comma else value)
+
+
+class CoordinateField(NumberField):
     """Degrees as maps give them, with many decimals: six (10 cm) are kept."""
 
     def __init__(self, *, column: str, **kwargs: Any) -> None:

@@ -85,7 +85,9 @@ class Operator(models.Model):
     name = models.CharField(max_length=100, unique=True, help_text=_("As drivers know it, for example Acme Charging."))
     website = models.URLField(blank=True, help_text=_("For example https://acme.example; partners show it."))
     phone = models.CharField(
-        max_length=25, blank=True, help_text=_("Help line for drivers; used by areas without one of their own.")
+        max_length=25,
+        blank=True,
+        help_text=_("Help line for drivers, for example +43 1 234567; used by areas without one of their own."),
     )
     email = models.EmailField(blank=True, help_text=_("For example service@acme.example."))
     currency = models.CharField(
@@ -102,7 +104,10 @@ class Operator(models.Model):
         "seller name", max_length=120, blank=True, help_text=_("As it must stand on invoices; empty: the name.")
     )
     legal_address = models.CharField(
-        "seller address", max_length=255, blank=True, help_text=_("Street, postal code, city.")
+        "seller address",
+        max_length=255,
+        blank=True,
+        help_text=_("Street, postal code, city, for example Ring 1, 1010 Wien."),
     )
     vat_number = models.CharField("VAT number", max_length=20, blank=True, help_text=_("For example ATU12345678."))
 
@@ -156,7 +161,7 @@ class Location(models.Model):
         validators=[ids.roaming_id_validator],
         help_text=_("Location.id at partners, for example VIE-HQ. Never changes once exposed. Empty: not exposed."),
     )
-    address = models.CharField(max_length=255, help_text=_("Street and number."))
+    address = models.CharField(max_length=255, help_text=_("Street and number, for example Ringstrasse 1."))
     city = models.CharField(max_length=45, help_text=_("For example Vienna."))
     postal_code = models.CharField(max_length=10, blank=True, help_text=_("For example 1010."))
     state = models.CharField(
@@ -349,7 +354,9 @@ class EVSE(models.Model):
         help_text=_("WGS 84 degrees, for example 16.372080; empty: as the area."),
     )
     capabilities = models.JSONField(
-        default=list, blank=True, help_text=_("OCPI capabilities beyond REMOTE_START_STOP_CAPABLE.")
+        default=list,
+        blank=True,
+        help_text=_("OCPI capabilities beyond REMOTE_START_STOP_CAPABLE, for example RFID reader."),
     )
     parking_restrictions = models.JSONField(
         default=list, blank=True, help_text=_("Who may park there, for example EV only.")
@@ -430,7 +437,7 @@ class Connector(models.Model):
     max_voltage = models.PositiveIntegerField(default=230, help_text=_("V, line to neutral for AC 3 phase."))
     max_amperage = models.PositiveIntegerField(default=32, help_text=_("A, for example 32."))
     max_electric_power = models.PositiveIntegerField(
-        null=True, blank=True, help_text=_("W, when lower than voltage times current.")
+        null=True, blank=True, help_text=_("W, for example 11000, when lower than voltage times current.")
     )
     terms_and_conditions = models.URLField(
         max_length=255, blank=True, help_text=_("For example https://acme.example/terms; may be empty.")

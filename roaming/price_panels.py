@@ -11,10 +11,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from infrastructure import access
-from infrastructure.models import Connector
+from infrastructure.models import Charger, Connector
 from infrastructure.panels import Panel
 from roaming.models import RoamingPlatform
+from roaming.services.retail import terms_of
 from tariffs.models import RoamingTariff, SessionSettings
+from tariffs.services.gross_prices import amount, plain
 
 TITLE = _("Which price, and why")
 
@@ -53,12 +55,27 @@ def of_tariff(tariff: RoamingTariff, request: HttpRequest) -> Iterable[Panel]:
     if not request.user.is_superuser:
         operators = access.operators_of(request.user)
         settings = settings.filter(Q(operator__in=operators) | Q(charger__location__operator__in=operators))
+    chargers = access.scope(Charger.objects.all(), request.user).filter(
+        Q(location__operator__site__session_settings__in=settings)
+        | Q(location__operator__session_settings__in=settings)
+        | Q(session_settings__in=settings)
+    )
     context = {
         "settings": [(str(one), reverse("admin:tariffs_sessionsettings_change", args=[one.pk])) for one in settings],
+        "chargers": chargers.distinct().count(),
         "platforms": [
-            (str(one), reverse("admin:roaming_roamingplatform_change", args=[one.pk]))
+            (str(one), reverse("admin:roaming_roamingplatform_change", args=[one.pk]), _other_price(one, tariff))
             for one in visible_platforms(request).filter(tariffs=tariff)
         ],
         "address": reverse("admin:roaming_price"),
     }
     yield gettext("Where it applies"), render_to_string("roaming/price_places.html", context)
+
+
+def _other_price(platform: RoamingPlatform, tariff: RoamingTariff) -> str:
+    """How the price of this platform's drivers differs from the tariff, "" if it does not."""
+    terms = terms_of(platform)
+    if terms is None:
+        return ""
+    values = {"factor": plain(terms.factor), "surcharge": amount(terms.surcharge, tariff.currency)}
+    return gettext("its drivers pay these prices times %(factor)s, plus %(surcharge)s once") % values

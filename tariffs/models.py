@@ -84,10 +84,10 @@ class RoamingTariff(models.Model):
     )
     valid_from = models.DateTimeField(null=True, blank=True, help_text=_("Inclusive. Empty: always."))
     valid_until = models.DateTimeField(null=True, blank=True, help_text=_("Exclusive. Empty: no end."))
-    min_price = _amount("minimum price (gross)", _("A session costs at least this, including VAT."))
+    min_price = _amount("minimum price (gross)", _("A session costs at least this, including VAT, for example 1.50."))
     max_price = _amount(
         "maximum price (gross)",
-        _("A session costs at most this, including VAT. Not sent to terminals: they get the pre-authorisation."),
+        _("A session costs at most this, including VAT, for example 60. Terminals get the pre-authorisation instead."),
     )
     preauthorisation = _amount(
         "pre-authorisation (gross)",
@@ -122,7 +122,10 @@ class TariffDetail(models.Model):
     """Prices for some hours; where details overlap the higher priority wins. Empty prices are zero."""
 
     tariff = models.ForeignKey(RoamingTariff, on_delete=models.CASCADE, related_name="details")
-    priority = models.IntegerField(default=0, help_text=_("The higher one wins where time frames overlap."))
+    priority = models.IntegerField(
+        default=0,
+        help_text=_("The higher one wins where time frames overlap: for example 10 for the night, 0 for the rest."),
+    )
     recurrence = models.CharField(
         max_length=8,
         choices=as_choices(Recurrence),
@@ -132,29 +135,37 @@ class TariffDetail(models.Model):
     start = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("Inclusive, local time of the area; daily details open at its time of day."),
+        help_text=_(
+            "Inclusive, local time of the area, for example 2026-05-01 22:00; daily details open at its time of day."
+        ),
     )
     stop = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("Exclusive, local time of the area; daily details close at its time of day."),
+        help_text=_(
+            "Exclusive, local time of the area, for example 2026-12-31 06:00; daily details close at its time of day."
+        ),
     )
     weekdays = models.JSONField(
         default=list, blank=True, help_text=_('Empty: every day. Otherwise for example ["MONDAY", "FRIDAY"].')
     )
     energy_price = _amount("energy price", _("Per kWh, for example 0.49."))
     energy_vat = _vat("energy VAT")
-    charge_time_price = _amount("charge time price", _("Per hour of charging."))
+    charge_time_price = _amount("charge time price", _("Per hour of charging, for example 1.20."))
     charge_time_vat = _vat("charge time VAT")
-    park_time_price = _amount("park time price", _("Per hour connected without charging."))
+    park_time_price = _amount(
+        "park time price", _("Per hour connected without charging (blocking fee), for example 6.")
+    )
     park_time_vat = _vat("park time VAT")
-    flat_price = _amount("flat price", _("Once per session."))
+    flat_price = _amount("flat price", _("Once per session, for example 0.50."))
     flat_vat = _vat("flat VAT")
-    reservation_time_price = _amount("reservation time price", _("Per reserved hour."))
+    reservation_time_price = _amount("reservation time price", _("Per reserved hour, for example 3."))
     reservation_time_vat = _vat("reservation time VAT")
-    energy_step_size = models.PositiveIntegerField(default=1, help_text=_("Wh; the total is rounded up to a multiple."))
+    energy_step_size = models.PositiveIntegerField(
+        default=1, help_text=_("Wh; the total is rounded up to a multiple, for example 100. 1: exactly.")
+    )
     time_step_size = models.PositiveIntegerField(
-        default=1, help_text=_("Seconds; the total is rounded up to a multiple.")
+        default=1, help_text=_("Seconds; the total is rounded up to a multiple, for example 900. 1: exactly.")
     )
 
     history = History()

@@ -65,7 +65,13 @@ def _number(value: str) -> Decimal:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or abs(number) >= Decimal(10) ** 18:
-        raise ValueError(_("“%(value)s” is no number, for example 0.49 or 32.") % {"value": value})
+        raise ValueError(
+            _(
+                "“%(value)s” is no number. Write it without unit and without separating thousands, "
+                "for example 0.49 or 32."
+            )
+            % {"value": value}
+        )
     return number
 
 

@@ -140,7 +140,11 @@ def _dataset(rows: Iterable[Iterable[Any]]) -> tablib.Dataset:
     for number, row in enumerate(body, 2):
         if any(row[len(headers) :]):
             values = {"row": number, "columns": len(headers)}
-            raise UnreadableFile(_("Row %(row)d has more cells than the %(columns)d named columns.") % values)
+            text = _(
+                "Row %(row)d has more cells than the %(columns)d named columns. "
+                "Put texts and numbers that hold a comma in quotes."
+            )
+            raise UnreadableFile(text % values)
         data.append((row + [""] * len(headers))[: len(headers)])
     return data
 

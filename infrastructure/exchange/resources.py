@@ -207,7 +207,15 @@ class ServiceResource(TableResource):
             with _collected(errors):
                 instance.full_clean(exclude=exclude, validate_unique=is_whole, validate_constraints=is_whole)
         if errors:
-            raise ValidationError(errors)
+            raise ValidationError({name: self._for_a_cell(name, found) for name, found in errors.items()})
+
+    def _for_a_cell(self, attribute: str, found: Any) -> Any:
+        """“This field cannot be null” is no help in a spreadsheet: what belongs there is."""
+        explained = {field.attribute: field.explained for field in self._columns()}
+        if not isinstance(found, list) or attribute not in explained:
+            return found
+        empty = _("This cell must not be empty. %(explained)s") % {"explained": explained[attribute]}
+        return [empty if error.code in ("null", "blank") else error for error in found]
 
     def has_own_part(self, instance: Any) -> bool:
         """False for a row that holds its parent alone."""

@@ -105,7 +105,7 @@ class RoamingPlatform(models.Model):
         decimal_places=2,
         default=Decimal(0),
         validators=[MinValueValidator(Decimal(0))],
-        help_text=_("Added once to each session that costs something, including VAT, in the currency of the tariff."),
+        help_text=_("Added once to each session that costs something, including VAT, for example 0.35."),
     )
     retail_surcharge_vat = models.DecimalField(
         _("VAT in the surcharge"),

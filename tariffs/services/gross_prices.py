@@ -21,6 +21,16 @@ def amount(value: Decimal, currency: str) -> str:
     return PriceWriter(_wording(), currency, [Amounts()]).money(value)
 
 
+def number(value: Decimal) -> str:
+    """As the reader's language writes it, with its decimals as they are."""
+    return _wording().numbers.number(value)
+
+
+def plain(value: Decimal) -> str:
+    """The same without trailing zeros."""
+    return _wording().numbers.plain(value)
+
+
 def energy_price(currency: str, details: Sequence[Detail]) -> str:
     """Per kWh alone, "" when energy is free, for example "€0.49 per kWh"."""
     return alt_texts.energy_price(currency, details, _language())

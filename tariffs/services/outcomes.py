@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.utils.formats import localize
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +11,7 @@ from tariffs.choices import TariffStatus
 from tariffs.models import RoamingTariff, TariffDetail
 from tariffs.pricing import money
 from tariffs.services.details import net_price, vat_factor
+from tariffs.services.gross_prices import number, plain
 
 MANY = 100
 _PRICES = (
@@ -54,7 +54,7 @@ class Outcome:
         return self.billed != self.expected
 
     def __str__(self) -> str:
-        vat = gettext("no VAT") if self.vat is None else gettext("%(rate)s %% VAT") % {"rate": number(plain(self.vat))}
+        vat = gettext("no VAT") if self.vat is None else gettext("%(rate)s %% VAT") % {"rate": plain(self.vat)}
         text = gettext(
             "%(net)s net is published, %(gross)s with %(vat)s results; %(many)d %(units)s cost %(billed)s %(currency)s"
         )
@@ -65,7 +65,7 @@ class Outcome:
             )
         return text % {
             "net": number(self.net),
-            "gross": number(plain(self.gross)),
+            "gross": plain(self.gross),
             "vat": vat,
             "many": MANY,
             "units": self.units,
@@ -93,17 +93,7 @@ def surprises(tariff: RoamingTariff) -> list[str]:
         return [gettext("No detail has a price: charging is free by this tariff.")]
     return [
         gettext("%(detail)s: %(price)s %(entered)s cannot be published exactly. %(outcome)s.")
-        % {"detail": detail, "price": outcome.name, "entered": number(plain(outcome.entered)), "outcome": outcome}
+        % {"detail": detail, "price": outcome.name, "entered": plain(outcome.entered), "outcome": outcome}
         for detail, outcome in prices
         if outcome.is_surprising
     ]
-
-
-def plain(value: Decimal) -> Decimal:
-    """Without trailing zeros and never in scientific notation."""
-    return Decimal(f"{value.normalize():f}")
-
-
-def number(value: Decimal) -> str:
-    """As the reader's language writes it, with its decimals as they are."""
-    return localize(value, use_l10n=True)

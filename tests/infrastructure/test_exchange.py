@@ -326,3 +326,13 @@ class TestRoundTrip:
             ChargerFactory(location=LocationFactory(name="Same", roaming_id=roaming_id))
         assert exported(root, Charger)["area"] == ["A-1", "A-2"]
         assert "Several areas are named “Same”" in said(upload(root, Charger, "identity,area\nCP-X,Same\n"))
+
+
+def test_what_is_wrong_with_a_cell_is_said_with_what_belongs_there(root):
+    LocationFactory(name="City")
+    empty = said(upload(root, Charger, "identity,name\nNEW-1,Left\n"))
+    assert "This cell must not be empty. Its name or its roaming id." in empty
+    unit = said(upload(root, Location, "area,latitude,longitude\nCity,48.2 N,16.3\n"))
+    assert "Write it without unit" in unit
+    wide = upload(root, Location, "area,latitude,longitude\nCity,48,2,16,3\n")
+    assert "hold a comma in quotes" in wide.content.decode()

@@ -9,9 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from infrastructure.models import Charger
 from payments.models import Terminal
+from roaming.models import RoamingPlatform
 from tariffs.services.publish import publish_tariff
-from tests.infrastructure.factories import ConnectorFactory, make_staff, make_superuser
+from tests.infrastructure.factories import ChargerFactory, ConnectorFactory, make_staff, make_superuser
 from tests.roaming.factories import ProfileFactory, RegisteredPlatformFactory
 from tests.tariffs.factories import DetailFactory, SettingsFactory, make_published
 
@@ -175,6 +177,16 @@ def test_tariff_says_where_it_applies(client, platform, operator, tariff):
     html = client.get(change(tariff)).content.decode()
     assert change(platform) in html and change(tariff.session_settings.get(operator=operator)) in html
     assert "Someone else" not in html and change(of_site) not in html
+
+
+def test_tariff_says_at_how_many_chargers_and_what_drivers_of_a_partner_pay_instead(root, platform, operator, tariff):
+    RoamingPlatform.objects.filter(pk=platform.pk).update(retail_factor="1.15", retail_surcharge="0.35")
+    count = Charger.objects.filter(location__operator=operator).count()
+    html = root.get(change(tariff)).content.decode()
+    assert "its drivers pay these prices times 1.15, plus €0.35 once" in html
+    assert f"{count} charger" in html and count
+    ChargerFactory()
+    assert f"{count} charger" in root.get(change(tariff)).content.decode()
 
 
 def test_page_costs_a_constant_number_of_queries(root, platform, connector):

@@ -292,3 +292,13 @@ def test_an_active_tariff_without_any_price_is_told(root, status, price, is_told
     row = detail_row(energy_price=price, energy_vat="")
     address = submit(root, ADD, name="Ad hoc", code="ADHOC", status=status, **{"details-TOTAL_FORMS": "1"}, **row).url
     assert ("charging is free by this tariff" in root.get(address).content.decode()) == is_told
+
+
+def test_a_number_may_have_a_decimal_comma_and_is_shown_as_the_reader_writes_it(root):
+    tariff = make_published()
+    assert submit(root, page(tariff), **{"details-0-energy_price": "0,59"}).status_code == 302
+    assert tariff.details.get().energy_price == Decimal("0.59")
+    shown = root.get(page(tariff), headers={"Accept-Language": "de"}).content.decode()
+    assert 'type="text" name="details-0-energy_price" value="0,59"' in shown
+    for wrong in ("1.000,50", "0,5,9", "zehn"):
+        assert submit(root, page(tariff), **{"details-0-energy_price": wrong}).status_code == 200
