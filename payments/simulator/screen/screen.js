@@ -3,7 +3,8 @@
 import { TEXTS } from "./texts.js";
 
 const POLL = 1000;
-const NEARLY_USED_UP = 0.9;
+// Plugtill stops some seconds ahead of the blocked amount, and energy flows fast in a demo.
+const NEARLY_USED_UP = 0.75;
 const LIVE = ["PENDING", "ACTIVE"];
 const TOLD = ["hold", "declined", "start_session", "stop_session", "command_response", "command_result", "session", "cdr", "capture", "advice", "release"];
 const $ = (id) => document.getElementById(id);
@@ -65,6 +66,8 @@ function outlets() {
 }
 
 const sessionOf = (reference) => Object.values(state.sessions).findLast((one) => one.authorization_reference === reference);
+const stopOf = (reference) =>
+  Object.values(state.command_results).findLast((one) => one.command === "STOP_SESSION" && one.authorization_reference === reference);
 const address = ({ area, evse, connector }) => `#pay/${[area.id, evse.uid, connector.id].map(encodeURIComponent).join("/")}`;
 
 /** The reference of the payment that charges there now. */
@@ -161,7 +164,7 @@ function drawSession(reference) {
   }
   drawMeter(hold, session, amount);
   if (!LIVE.includes(session.status)) return show("charging", { step: 3, headline: t.settling, hint: t.settlingHint, sign: "✓" });
-  const asked = Object.values(state.command_results).findLast((one) => one.command === "STOP_SESSION" && one.authorization_reference === reference);
+  const asked = stopOf(reference);
   const isFailed = asked && [asked.response, asked.result].some((one) => one && one !== "ACCEPTED");
   if (asked && !isFailed) return show("charging", { step: 2, headline: t.stopping, hint: t.checkingHint, sign: "…", stop: "wait" });
   show("charging", { step: 2, headline: t.charging, hint: isFailed ? t.cannotStop : t.chargingHint, sign: "⚡", stop: "yes", back: t.home });
@@ -183,7 +186,8 @@ function drawReceipt(hold, session, capture) {
   if (capture.outcome === "FAILED") {
     show("paid", { step: 3, headline: t.FAILED, hint: t.FAILEDHint, sign: "✕", look: "bad", again: t.again });
   } else {
-    const hint = capture.amount >= NEARLY_USED_UP * hold.amount ? t.limitHint : t.paidHint;
+    const isLimit = capture.amount >= NEARLY_USED_UP * hold.amount && !stopOf(reference);
+    const hint = isLimit ? t.limitHint : t.paidHint;
     show("paid", { step: 4, headline: t.paid, hint, sign: "✓", again: t.again });
   }
   $("captured").textContent = money(capture.amount, capture.currency);
