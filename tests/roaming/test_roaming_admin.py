@@ -180,7 +180,8 @@ def test_a_failed_registration_is_readable_on_both_pages(admin_client, peer):
     platform = PlatformFactory(url=peer.versions_url, profiles=[ProfileFactory()])
     tokens.store_partner_token(platform, "token-a")
     page = admin_client.post(action_url(platform, "register")).content.decode()
-    assert "Cannot reach you" in page and "Try again" in page
+    assert "Cannot reach you" in page
+    assert "Correct what is wrong on the page of" in page
     assert "Cannot reach you" in admin_client.get(change_url(platform)).content.decode()
 
 
