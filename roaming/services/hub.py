@@ -130,6 +130,7 @@ def _catch_up(client: ClientInfo) -> None:
         body__cdr_token__party_id__iexact=client.party_id,
         is_deleted=False,
     ).exclude(acknowledged=F("body"))
+    sessions = []
     for document in documents.order_by("pk"):
         session_id = document.body.get("session_id") or document.object_id
         sequence = f"session {session_id}"
@@ -137,7 +138,8 @@ def _catch_up(client: ClientInfo) -> None:
             position = document.source_id
             push.enqueue(client.platform, document.module, document.path, sequence=sequence, position=position)
         else:
-            push.enqueue_state(client.platform, document.module, document.path, sequence=sequence)
+            sessions.append(push.NewState(document.path, sequence))
+    push.enqueue_states(client.platform, Module.SESSIONS, sessions)
 
 
 # Pulling: `roaming.services.pulls` fetches the pages, passes over bad items and reports them.

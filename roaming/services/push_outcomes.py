@@ -17,6 +17,7 @@ from roaming.models import Document, Push, PushAttempt, RoamingPlatform
 from roaming.ocpi.client import Reply
 from roaming.ocpi.errors import PeerError, PeerRefused
 from roaming.services import circuit
+from roaming.services.moments import begin_change
 from roaming.services.push_claims import URGENT
 from roaming.services.push_queue import ORDER, NewState, enqueue_states, wake
 from roaming.services.registry import Request, registry
@@ -88,6 +89,10 @@ def _catch_up(platform: RoamingPlatform) -> None:
 
 
 def _say_again(platform: RoamingPlatform, dropped: list[Push]) -> None:
+    # In turn with changes: two that queue the same objects crosswise would wait for each other.
+    for listed in ORDER:
+        if any(push.module == listed for push in dropped):
+            begin_change(listed)
     tariffs = Document.objects.filter(platform=platform, module=Module.TARIFFS, is_deleted=False)
     offered = {document.path for document in tariffs.only("country_code", "party_id", "object_id")}
     # What others refer to comes first, a tariff that is offered no more last: the locations that named it go before.

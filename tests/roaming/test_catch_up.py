@@ -221,3 +221,19 @@ def test_many_take_as_many_queries_as_one(platform: RoamingPlatform) -> None:
         assert Push.objects.filter(state=PushState.PENDING).count() == number
         Push.objects.all().delete()
     assert queries[0] == queries[1]
+
+
+def test_many_sessions_of_a_party_that_is_back_take_as_many_queries_as_one(platform: RoamingPlatform) -> None:
+    queries = []
+    for number in (1, 30):
+        for index in range(number):
+            name = f"{number}-{index}"
+            body = {"id": name, "cdr_token": {"country_code": "DE", "party_id": "EMP"}}
+            DocumentFactory(platform=platform, module=Module.SESSIONS, object_id=name, body=body)
+        with CaptureQueriesContext(connection) as captured:
+            hub._catch_up(ClientInfo(platform=platform, country_code="DE", party_id="EMP"))
+        queries.append(len(captured))
+        assert Push.objects.filter(state=PushState.PENDING).count() == number
+        Push.objects.all().delete()
+        Document.objects.all().delete()
+    assert queries[0] == queries[1]

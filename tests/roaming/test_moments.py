@@ -15,10 +15,10 @@ from chargers.models import ChargingSession
 from config.demo import data
 from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Location
-from roaming.choices import Module, PlatformState
-from roaming.models import Document, RoamingPlatform
+from roaming.choices import Module, PlatformState, PushState
+from roaming.models import Document, Push, RoamingPlatform
 from roaming.ocpi.types import format_datetime
-from roaming.services import documents, moments, rendering, session_documents, statuses
+from roaming.services import documents, moments, push, push_outcomes, rendering, session_documents, statuses
 from roaming.services.tokens import hash_token
 from tests.payments.factories import make_cdr, make_session
 from tests.roaming.client import OcpiTestClient, client_with
@@ -236,3 +236,32 @@ def _wait_until_blocked() -> None:
             (waiting,) = cursor.fetchone()
         if waiting:
             return
+
+
+@pytest.mark.usefixtures("two_connections")
+def test_what_was_given_up_is_queued_in_turn_with_changes(platform: RoamingPlatform) -> None:
+    """Two that queue the same objects crosswise would wait for each other, until the database stops one of them."""
+    first, second = (DocumentFactory(platform=platform, module=Module.LOCATIONS).path for _ in range(2))
+    with transaction.atomic():
+        for path in (second, first):
+            push.enqueue_state(platform, Module.LOCATIONS, path)
+    Push.objects.update(state=PushState.DROPPED)
+    with transaction.atomic():
+        moments.begin_change(Module.LOCATIONS)
+        push.enqueue_state(platform, Module.LOCATIONS, first)
+        worker = elsewhere(lambda: push_outcomes.platform_answered(platform))
+        worker.__enter__()
+        until_somebody_waits()
+        push.enqueue_state(platform, Module.LOCATIONS, second)
+    worker.__exit__(None, None, None)
+    assert Push.objects.filter(state=PushState.PENDING).count() == 2
+
+
+def until_somebody_waits() -> None:
+    for _ in range(300):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.1)
+    pytest.fail("Nobody waits.")
