@@ -139,7 +139,10 @@ def _money(
         **amounts,
     )
     names = {"authorization_reference": "'REFERENCE-' || n"}
-    repeat(advice, number, advice_id="'A-' || n", session_id=of_session, last_updated=ago("last_updated"), **names)
+    times = {name: ago(name) for name in ("last_updated", "created_at")}
+    # One in fifty is an open item.
+    taken = "CASE WHEN n % 50 = 0 THEN 5 ELSE 9.8 END"
+    repeat(advice, number, advice_id="'A-' || n", session_id=of_session, total_gross=taken, **times, **names)
     invoice = Invoice.objects.create(
         operator=operator,
         platform=platform,
@@ -150,7 +153,7 @@ def _money(
         seller={"name": operator.name, "time_zone": operator.site.time_zone},
         place=session.place,
         lines=[],
-        vat_totals=[],
+        vat_totals=[{"vat": "20", "net": "8.17", "vat_amount": "1.63", "gross": "9.80"}],
         total_net=Decimal("8.17"),
         **amounts,
     )

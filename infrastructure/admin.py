@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, Model, QuerySet, Value, When, prefetch_related_objects
+from django.db.models import Case, Model, Prefetch, QuerySet, Value, When, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -141,8 +141,12 @@ class LocationAdmin(PanelsFirst, ImportExportAdmin, ServiceAdmin):
     list_display = ["name", "city", "operator", "charger_count", "evse_states", "readiness"]
     list_filter = [("operator", ScopedRelatedFilter), ExposedFilter]
     read_with = ["operator__site"]
-    list_prefetch_related = ["chargers__evses__connectors"]
-    # Each is judged with all that is below it, which may be dozens of connectors.
+    # Each is judged with all that is below it, which may be dozens of connectors: only what is judged is read.
+    list_prefetch_related = [
+        Prefetch("chargers", Charger.objects.only("location", "identity", "roaming_id", "roaming")),
+        Prefetch("chargers__evses", EVSE.objects.only("charger", "number", "evse_id", "status")),
+        Prefetch("chargers__evses__connectors", Connector.objects.only("evse", "number", "roaming_id")),
+    ]
     list_per_page = 25
     search_fields = ["name", "roaming_id", "city", "address", "chargers__identity", "chargers__evses__evse_id"]
     autocomplete_fields = ["operator"]

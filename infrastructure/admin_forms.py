@@ -10,11 +10,18 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import F, Model, UniqueConstraint
 from django.utils import timezone
 from django.utils.formats import localize
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import PaginationInlineFormSet
-from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelect2MultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from infrastructure.choices import as_choices
 from infrastructure.services import masterdata, rules
@@ -181,3 +188,19 @@ class WallTimeField(forms.DateTimeField):
     def to_python(self, value: Any) -> datetime | None:
         with timezone.override(UTC):
             return super().to_python(value)
+
+
+class LongSelect(UnfoldAdminSelectWidget):
+    """Of what there may be a thousand: Django opens templates for each option, which takes longer than all else on a
+    page."""
+
+    template_name = "infrastructure/long_select.html"
+
+    def optgroups(self, *args: Any) -> list[Any]:
+        return []
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        marks = {chosen: mark_safe(" selected") for chosen in context["widget"]["value"]}
+        rows = ((key, marks.get(str(key), ""), label) for key, label in self.choices)
+        return context | {"options": format_html_join("", '<option value="{}"{}>{}</option>', rows)}

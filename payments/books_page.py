@@ -1,5 +1,6 @@
 """The page on which the books are closed, and its files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -17,13 +18,14 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
 from chargers.choices import Network
 from infrastructure import access
+from infrastructure.admin_forms import LongSelect
 from infrastructure.choices import as_choices
 from infrastructure.models import Operator, Site
 from payments.models import Terminal
 from payments.month_chart import Chart, chart_of
 from payments.services import exports
 from payments.services.book_entries import UNKNOWN_TERMINAL, Selection
-from payments.services.reconciliation import LISTED, Amounts, Month, books_and_months, open_items
+from payments.services.reconciliation import LISTED, Amounts, TerminalRow, books, months, open_items
 from payments.services.spreadsheets import as_csv
 from payments.sheets import amount
 from roaming.models import RoamingPlatform
@@ -69,7 +71,7 @@ class BooksForm(WhoseForm):
     field_order = ("start", "end")
     start = _day(_("From"))
     end = _day(_("To"))
-    terminal = forms.ChoiceField(label=_("Terminal"), required=False, widget=UnfoldAdminSelectWidget())
+    terminal = forms.ChoiceField(label=_("Terminal"), required=False, widget=LongSelect())
     network = forms.ChoiceField(label=_("Network"), required=False, widget=UnfoldAdminSelectWidget())
 
     def __init__(self, request: HttpRequest, zone: ZoneInfo) -> None:
@@ -109,6 +111,12 @@ def this_month(zone: ZoneInfo) -> dict[str, Any]:
     return {"start": today.replace(day=1), "end": following - timedelta(days=1)}
 
 
+def last_month(zone: ZoneInfo) -> dict[str, Any]:
+    """The one to be closed."""
+    end = this_month(zone)["start"] - timedelta(days=1)
+    return {"start": end.replace(day=1), "end": end}
+
+
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
@@ -145,6 +153,7 @@ class BooksPage:
         view = self.admin_site.admin_view
         own = [
             path("reconciliation/", view(self.reconciliation), name="payments_reconciliation"),
+            path("reconciliation/months/", view(self.books_months), name="payments_reconciliation_months"),
             path("reconciliation/entries.csv", view(self.books_csv), name="payments_reconciliation_csv"),
             path("reconciliation/books.xlsx", view(self.books_xlsx), name="payments_reconciliation_xlsx"),
         ]
@@ -152,11 +161,20 @@ class BooksPage:
 
     def reconciliation(self, request: HttpRequest) -> HttpResponse:
         form, zone = _asked(request)
-        context: dict[str, Any] = {"form": form, "query": request.GET.urlencode()}
+        context: dict[str, Any] = {"form": form, "query": request.GET.urlencode(), "last_month": last_month(zone)}
         if form.is_valid():
-            context |= _shown(form.selection(zone), request, zone)
+            context |= _shown(form.selection(zone), request)
         context |= {**self.admin_site.each_context(request), "title": _("Reconciliation")}
         return TemplateResponse(request, "payments/reconciliation.html", context)
+
+    def books_months(self, request: HttpRequest) -> HttpResponse:
+        """A page of its own, as a year is ten times the work of a month: that of the books fetches its chart."""
+        form, zone = _asked(request)
+        if not form.is_valid():
+            return _refused(form)
+        charts = _charts(form.selection(zone), request.user, zone)
+        context = {"charts": charts, "query": request.GET.urlencode(), "title": _("Twelve months")}
+        return TemplateResponse(request, "payments/months.html", {**self.admin_site.each_context(request), **context})
 
     def books_csv(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         form, zone = _asked(request)
@@ -172,8 +190,8 @@ class BooksPage:
             return _refused(form)
         selection = form.selection(zone)
         rows = exports.entry_rows(selection, request.user, zone)
-        found, year = books_and_months(selection, _year(selection, zone), request.user, zone)
-        content = exports.as_xlsx(found, open_items(selection, request.user), year, rows)
+        year = months(_year(selection, zone), request.user, zone)
+        content = exports.as_xlsx(books(selection, request.user), open_items(selection, request.user), year, rows)
         return _named(HttpResponse(content, content_type=XLSX), form, "xlsx")
 
 
@@ -196,9 +214,8 @@ def _named(answer: Any, form: BooksForm, kind: str) -> Any:
     return answer
 
 
-def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[str, Any]:
-    year = _year(selection, zone)
-    found, year_months = books_and_months(selection, year, request.user, zone)
+def _shown(selection: Selection, request: HttpRequest) -> dict[str, Any]:
+    found = books(selection, request.user)
     return {
         "books": found,
         "rows": found.rows,
@@ -221,13 +238,23 @@ def _shown(selection: Selection, request: HttpRequest, zone: ZoneInfo) -> dict[s
         ],
         "payouts": [(one, amount(one.captured, one.currency), amount(one.owed, one.currency)) for one in found.payouts],
         "strays": [(one, amount(one.captured, one.currency)) for one in found.strays],
-        "terminals": [_line((row.terminal, row.platform), row.currency, row.amounts) for row in found.terminals],
-        "charts": _charts(year_months, year),
+        "terminals": [
+            _line((row.terminal, row.platform), row.currency, row.amounts) for row in _first_looked_at(found.terminals)
+        ],
     }
 
 
-def _charts(found: list[Month], year: Selection) -> list[Chart]:
+def _first_looked_at(terminals: Sequence[TerminalRow]) -> Sequence[TerminalRow]:
+    """Of very many, those that are not settled before all others."""
+    if len(terminals) <= LISTED:
+        return terminals
+    return sorted(terminals, key=lambda row: not (row.amounts.open_items or row.amounts.difference))[:LISTED]
+
+
+def _charts(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Chart]:
     """The twelve months up to the end of the period, per currency."""
+    year = _year(selection, zone)
+    found = months(year, user, zone)
     currencies = sorted({one.currency for one in found})
     return [
         chart_of([one for one in found if one.currency == currency], year.start, currency) for currency in currencies

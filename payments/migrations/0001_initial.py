@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('last_updated', models.DateTimeField()),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('platform', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='advices', to='roaming.roamingplatform')),
-                ('session', models.ForeignKey(blank=True, help_text='Empty: parked until its session is known.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='advices', to='chargers.chargingsession')),
+                ('session', models.ForeignKey(blank=True, db_index=False, help_text='Empty: parked until its session is known.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='advices', to='chargers.chargingsession')),
             ],
             options={
                 'verbose_name': 'financial advice confirmation',
@@ -294,6 +294,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='financialadviceconfirmation',
             index=models.Index(models.F('created_at'), models.F('id'), name='advice_created'),
+        ),
+        migrations.AddIndex(
+            model_name='financialadviceconfirmation',
+            index=models.Index(models.F('session'), models.F('last_updated'), models.F('id'), name='advice_newest'),
         ),
         migrations.AddConstraint(
             model_name='financialadviceconfirmation',

@@ -23,6 +23,7 @@ class FinancialAdviceConfirmation(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="advices",
+        db_index=False,  # that of the newest begins with it
         help_text=_("Empty: parked until its session is known."),
     )
     assigned_at = models.DateTimeField(
@@ -49,6 +50,7 @@ class FinancialAdviceConfirmation(models.Model):
         indexes = [
             models.Index("platform", Upper("authorization_reference"), name="advice_reference"),
             models.Index("created_at", "id", name="advice_created"),
+            models.Index("session", "last_updated", "id", name="advice_newest"),
         ]
 
     def __str__(self) -> str:

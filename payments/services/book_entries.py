@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
@@ -30,7 +29,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, ExtractMonth, ExtractYear, Round, Sign
+from django.db.models.functions import Cast, Coalesce, Round, Sign
 
 from chargers.models import CDR
 from infrastructure import access
@@ -57,12 +56,12 @@ class Selection:
 
 
 @contextmanager
-def uncompiled() -> Iterator[None]:
+def planned_for_sums() -> Iterator[None]:
     """PostgreSQL takes a query with a look-up per row for a hundred times dearer than it is, and compiles it for longer
-    than it then runs."""
+    than it then runs; and it sorts what it could add up at once, lest the sums have no room in 4 MB."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL jit = off")
+            cursor.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', '32MB', true)")
         yield
 
 
@@ -70,14 +69,14 @@ def decimal_of(units: int | None) -> Decimal:
     return Decimal(units or 0) / UNITS
 
 
-def units(path: str) -> Cast:
-    """A decimal column as a whole number of ten-thousandths."""
-    scaled = ExpressionWrapper(F(path) * Value(UNITS), DecimalField(max_digits=24, decimal_places=8))
+def units(amount: Combinable) -> Cast:
+    """A decimal amount as a whole number of ten-thousandths."""
+    scaled = ExpressionWrapper(amount * Value(UNITS), DecimalField(max_digits=24, decimal_places=8))
     return Cast(Round(scaled), BigIntegerField())
 
 
 def rounded(amount: Combinable, currency: str) -> Case:
-    """Units rounded half up, away from zero, to the decimals of the currency in column `currency`."""
+    """A decimal amount in units, rounded half up, away from zero, to the decimals of the currency in that column."""
     return Case(
         When(**{f"{currency}__in": currencies_with_decimals(0)}, then=_to(amount, 10_000)),
         When(**{f"{currency}__in": currencies_with_decimals(3)}, then=_to(amount, 10)),
@@ -88,30 +87,26 @@ def rounded(amount: Combinable, currency: str) -> Case:
 
 def billed_energy() -> Case:
     """kWh in units; a credit takes them back, on its own day, as it does the money."""
-    energy = units("total_energy")
+    energy = units(F("total_energy"))
     taken_back = ExpressionWrapper(energy * Value(-1), BigIntegerField())
     return Case(When(is_credit=True, then=taken_back), default=energy)
 
 
 def _to(amount: Combinable, step: int) -> "ExpressionWrapper[Any]":
-    """Half up by whole numbers alone: their division cuts off, and nothing is ever a floating point number."""
+    """Half up by whole numbers alone: their division cuts off, and nothing is ever a floating point number. The units,
+    which cost most, are found out once."""
     half = ExpressionWrapper(Cast(Sign(amount), BigIntegerField()) * Value(step // 2), BigIntegerField())
-    steps = ExpressionWrapper((amount + half) / Value(step), BigIntegerField())
+    steps = ExpressionWrapper((units(amount) + half) / Value(step), BigIntegerField())
     return ExpressionWrapper(steps * Value(step), BigIntegerField())
 
 
 def entries(selection: Selection, user: access.User) -> QuerySet[Any]:
-    """CDRs of the period that the user may see, with their `operator_id`.
-
-    They count when they were written: a closed month stays closed.
-    """
-    rows = CDR.objects.filter(created_at__gte=selection.start, created_at__lt=selection.end).annotate(
-        operator_id=Coalesce("invoice__operator_id", "session__connector__evse__charger__location__operator_id")
-    )
+    """CDRs of the period that the user may see. They count when they were written: a closed month stays closed."""
+    rows = CDR.objects.filter(created_at__gte=selection.start, created_at__lt=selection.end)
     if not getattr(user, "is_superuser", False):
-        rows = rows.filter(operator_id__in=access.operators_of(user).values("pk"))
+        rows = rows.alias(whose=OPERATOR_ID).filter(whose__in=access.operators_of(user).values("pk"))
     if selection.operator is not None:
-        rows = rows.filter(operator_id=selection.operator)
+        rows = rows.alias(whose=OPERATOR_ID).filter(whose=selection.operator)
     if selection.platform is not None:
         peers = RoamingPlatform.objects.filter(pk=selection.platform)
         rows = rows.filter(session__peer_id__in=peers.values("peer_id"))
@@ -123,41 +118,50 @@ def entries(selection: Selection, user: access.User) -> QuerySet[Any]:
 
 
 def annotated(rows: QuerySet[CDR]) -> QuerySet[Any]:
-    """Adds what follows from `with_facts`: `captured` (on the first CDR of a session), `expected`, `is_open`."""
-    zero = Value(0, BigIntegerField())
+    """Adds what follows from `with_facts`: `captured`, `expected`, `is_open`."""
     found: QuerySet[Any] = with_facts(rows).annotate(
-        captured=Case(When(is_first=True, then=F("taken")), default=zero),
-        expected=Case(When(is_payable=True, then=F("retail")), default=zero),
+        captured=CAPTURED,
+        expected=Case(When(is_payable=True, then=F("retail")), default=NOTHING),
         is_open=Case(When(IS_OPEN, then=True), default=False),
     )
     return found
 
 
+NOTHING = Value(0, BigIntegerField())
+OPERATOR_ID = Coalesce("invoice__operator_id", "session__connector__evse__charger__location__operator_id")
+# What is captured stands on the first CDR of its session.
+CAPTURED = Case(When(is_first=True, then=F("taken")), default=NOTHING)
 # A payment is open when what was captured is not what all CDRs of its session amount to.
 IS_OPEN = Q(is_first=True, is_payable=True) & ~Q(due=F("taken"))
+# Only where something was taken back has a session more than one CDR; those few are looked up once, not per entry.
+IS_CORRECTED = Q(session__in=CDR.objects.filter(is_credit=True).values("session"))
+
+
+def with_captures(rows: QuerySet[CDR]) -> QuerySet[Any]:
+    """Adds what CDRs and advices tell by themselves: `is_first` of its session, and in units `billed` (rounded as
+    money) and `taken` (captured by the newest advice of the session)."""
+    earlier = CDR.objects.filter(session=OuterRef("session_id"), pk__lt=OuterRef("pk"))
+    found: QuerySet[Any] = rows.annotate(
+        is_first=Case(When(IS_CORRECTED, then=~Exists(earlier)), default=True, output_field=BooleanField()),
+        billed=rounded(F("total_cost_incl_vat"), "currency"),
+        taken=Coalesce(Subquery(_taken(), BigIntegerField()), NOTHING),
+    )
+    return found
 
 
 def with_facts(rows: QuerySet[CDR]) -> QuerySet[Any]:
-    """Adds `is_first` of its session, `is_payable` (we expect the capture), `is_ours` (our invoice),
-    and in units: `gross`, `billed` (rounded as money), `retail` (what the driver pays), `invoiced`, `due` (all CDRs of
-    the session), `taken` (captured by its newest advice)."""
-    advices = FinancialAdviceConfirmation.objects.filter(session=OuterRef("session_id"))
-    earlier = CDR.objects.filter(session=OuterRef("session_id"), pk__lt=OuterRef("pk"))
-    # Only where something was taken back has a session more than one CDR; those few are looked up once, not per entry.
-    is_corrected = Q(session__in=CDR.objects.filter(is_credit=True).values("session"))
-    zero = Value(0, BigIntegerField())
-    is_payable = _paid_at_terminal() & (Q(invoice__isnull=False) | Exists(advices))
-    return rows.annotate(
-        is_first=Case(When(is_corrected, then=~Exists(earlier)), default=True, output_field=BooleanField()),
+    """Adds to `with_captures` `is_payable` (we expect the capture), `is_ours` (our invoice), and in units: `gross`,
+    `retail` (what the driver pays), `invoiced`, `due` (all CDRs of the session)."""
+    is_payable = _paid_at_terminal() & (Q(invoice__isnull=False) | Exists(_advices()))
+    found: QuerySet[Any] = with_captures(rows).annotate(
         is_payable=Case(When(is_payable, then=True), default=False),
         is_ours=Case(When(_paid_at_terminal() & Q(invoice__isnull=False), then=True), default=False),
-        gross=units("total_cost_incl_vat"),
-        billed=rounded(units("total_cost_incl_vat"), "currency"),
+        gross=units(F("total_cost_incl_vat")),
         retail=_drivers_price(),
-        invoiced=Coalesce(units("invoice__total_gross"), zero),
-        due=Case(When(is_corrected, then=Subquery(_due(), BigIntegerField())), default=_drivers_price()),
-        taken=Coalesce(Subquery(_taken(advices), BigIntegerField()), zero),
+        invoiced=Coalesce(units(F("invoice__total_gross")), NOTHING),
+        due=Case(When(IS_CORRECTED, then=Subquery(_due(), BigIntegerField())), default=_drivers_price()),
     )
+    return found
 
 
 # Without a partner nobody owes; a partner that gets a wholesale tariff owes just that, whatever its drivers pay;
@@ -169,11 +173,11 @@ entries AS (
         CASE WHEN is_payable THEN retail ELSE 0 END AS expected
     FROM facts
 )
-SELECT operator, peer, network_name, terminal, currency_code, month_number, COUNT(*), SUM(kwh),
+SELECT operator, peer, network_name, terminal, currency_code, COUNT(*), SUM(kwh),
     SUM(CASE WHEN is_first AND is_payable AND due <> taken THEN 1 ELSE 0 END),
     SUM(gross), SUM(billed), SUM(retail), SUM(invoiced), SUM(captured), SUM(expected),
     SUM(CASE WHEN peer = '' THEN 0 WHEN has_retail THEN billed WHEN is_ours THEN captured ELSE billed END)
-FROM entries GROUP BY 1, 2, 3, 4, 5, 6
+FROM entries GROUP BY 1, 2, 3, 4, 5
 """
 
 
@@ -186,27 +190,25 @@ class Group:
     network: str
     terminal_id: str
     currency: str
-    month: int  # of the year 0
     cdrs: int
     kwh: int
     open_items: int
     sums: tuple[int, ...]
 
 
-def sums_of(rows: QuerySet[CDR], zone: ZoneInfo) -> list[Group]:
-    """All entries added up per month of a time zone, in one look at each: the database writes down what it found out of
-    an entry before it adds anything up, as it would find it out again for each sum."""
+def sums_of(rows: QuerySet[CDR]) -> list[Group]:
+    """All entries added up in one look at each: the database writes down what it found out of an entry before it adds
+    anything up, as it would find it out again for each sum."""
     facts = with_facts(rows.order_by()).annotate(
-        operator=F("operator_id"),
+        operator=OPERATOR_ID,
         peer=F("session__peer_id"),
         network_name=F("session__network"),
         terminal=F("session__terminal_id"),
         currency_code=F("currency"),
-        month_number=ExtractYear("created_at", tzinfo=zone) * 12 + ExtractMonth("created_at", tzinfo=zone) - 1,
         kwh=billed_energy(),
         has_retail=Case(When(retail_total_incl_vat__isnull=False, then=True), default=False),
     )
-    keys = ("operator", "peer", "network_name", "terminal", "currency_code", "month_number")
+    keys = ("operator", "peer", "network_name", "terminal", "currency_code")
     columns = (*keys, "kwh", "has_retail", *_FACTS)
     try:
         sql, params = facts.values(*columns).query.sql_with_params()
@@ -219,14 +221,14 @@ def sums_of(rows: QuerySet[CDR], zone: ZoneInfo) -> list[Group]:
 
 
 def _group(row: Sequence[Any]) -> Group:
-    operator, peer, network, terminal, currency, month, cdrs, kwh, open_items, *sums = row
-    numbers = int(month), int(cdrs), int(kwh), int(open_items)
+    operator, peer, network, terminal, currency, cdrs, kwh, open_items, *sums = row
+    numbers = int(cdrs), int(kwh), int(open_items)
     return Group(operator, peer, network, terminal, currency, *numbers, tuple(int(one) for one in sums))
 
 
 def _drivers_price() -> Case:
     """Rounded like `billed`, which it is where the partner has no retail terms."""
-    return rounded(Coalesce(units("retail_total_incl_vat"), units("total_cost_incl_vat")), "currency")
+    return rounded(Coalesce(F("retail_total_incl_vat"), F("total_cost_incl_vat")), "currency")
 
 
 def _paid_at_terminal() -> Q:
@@ -246,16 +248,19 @@ def _due() -> QuerySet[Any]:
     return rows.annotate(sum=Sum(_drivers_price())).values("sum")
 
 
-def _taken(advices: QuerySet[FinancialAdviceConfirmation]) -> QuerySet[Any]:
+def _advices() -> QuerySet[FinancialAdviceConfirmation]:
+    return FinancialAdviceConfirmation.objects.filter(session=OuterRef("session_id"))
+
+
+def _taken() -> QuerySet[Any]:
     """By the newest advice of the session: nothing when it failed or speaks of another currency."""
-    zero = Value(0, BigIntegerField())
     value = Case(
-        When(capture_status_code=CaptureStatusCode.FAILED, then=zero),
-        When(~Q(currency=OuterRef("currency")), then=zero),
-        default=rounded(units("total_gross"), "currency"),
+        When(capture_status_code=CaptureStatusCode.FAILED, then=NOTHING),
+        When(~Q(currency=OuterRef("currency")), then=NOTHING),
+        default=rounded(F("total_gross"), "currency"),
         output_field=BigIntegerField(),
     )
-    return advices.order_by("-last_updated", "-pk").annotate(value=value).values("value")[:1]
+    return _advices().order_by("-last_updated", "-pk").annotate(value=value).values("value")[:1]
 
 
 SUMMED = ("gross", "billed", "retail", "invoiced", "captured", "expected", "owed")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from infrastructure import access
 from payments.services import spreadsheets
-from payments.services.book_entries import Selection, annotated, decimal_of, entries
+from payments.services.book_entries import OPERATOR_ID, Selection, annotated, decimal_of, entries
 from payments.services.reconciliation import Amounts, Books, Month, Names, OpenItem, names_of
 from tariffs.pricing.rounding import money
 
@@ -61,8 +61,8 @@ _COLUMNS = (
 def entry_rows(selection: Selection, user: access.User, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
     """One row per CDR, oldest first, in the order of `HEAD`; amounts are Decimals in money's decimals."""
     names = names_of()
-    rows = annotated(entries(selection, user)).order_by("created_at", "pk").values(*_COLUMNS)
-    for row in rows.iterator(chunk_size=1000):
+    rows = annotated(entries(selection, user)).annotate(operator_id=OPERATOR_ID)
+    for row in rows.order_by("created_at", "pk").values(*_COLUMNS).iterator(chunk_size=1000):
         yield _entry(row, names, zone)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, Upper
 from django.utils.translation import gettext as _
 
@@ -17,16 +17,17 @@ from infrastructure.models import Operator
 from payments.choices import CaptureStatusCode
 from payments.models import FinancialAdviceConfirmation, Invoice
 from payments.services.book_entries import (
+    CAPTURED,
     SUMMED,
     Group,
     Selection,
     annotated,
     decimal_of,
     entries,
+    planned_for_sums,
     rounded,
     sums_of,
-    uncompiled,
-    units,
+    with_captures,
 )
 from payments.services.vat_sums import VatRow, vat_sums
 from roaming.choices import PlatformType
@@ -131,40 +132,15 @@ class Names:
     providers: frozenset[str]  # peer ids of payment terminal providers
 
 
-UTC = ZoneInfo("UTC")
-
-
-@uncompiled()
+@planned_for_sums()
 def books(selection: Selection, user: access.User) -> Books:
     """Everything about a period in a fixed number of queries."""
     rows = entries(selection, user)
-    return _books(selection, user, rows, sums_of(rows, UTC))
-
-
-@uncompiled()
-def books_and_months(
-    selection: Selection, year: Selection, user: access.User, zone: ZoneInfo
-) -> tuple[Books, list[Month]]:
-    """`books`, and `months` of a year that ends with them: a longer period is looked at once for both."""
-    rows = entries(selection, user)
-    groups = sums_of(rows, zone)
-    found = _books(selection, user, rows, groups)
-    if selection.start > year.start:
-        return found, _months(year, user, zone)
-    first = year.start.astimezone(zone)
-    wanted = [one for one in groups if one.month >= first.year * 12 + first.month - 1]
-    return found, [
-        Month(datetime(month // 12, month % 12 + 1, 1, tzinfo=zone), currency, amounts.billed, amounts.captured)
-        for (month, currency), amounts in _gathered(wanted, lambda one: (one.month, one.currency))
-    ]
-
-
-def _books(selection: Selection, user: access.User, rows: QuerySet[CDR], groups: Sequence[Group]) -> Books:
+    groups = sums_of(rows)
     names = names_of()
-    by_operator = list(_by_operator(groups, names))
     is_any_open = any(one.open_items for one in groups)
     return Books(
-        rows=by_operator,
+        rows=list(_by_operator(groups, names)),
         totals=_totals(groups),
         terminals=list(_by_terminal(groups, names)),
         vat=vat_sums(Invoice.objects.filter(cdr__in=rows.order_by().values("pk"))),
@@ -252,7 +228,7 @@ def _strays(selection: Selection, user: access.User, names: Names) -> Iterable[S
     stray = access.scope(advices, user).annotate(reference=Upper("authorization_reference"))
     stray = stray.filter(~Exists(with_reference.filter(later, same_payment)), ~Exists(counted))
     sums = stray.order_by().values("platform_id", "currency")
-    for row in sums.annotate(count=Count("pk"), taken=Sum(rounded(units("total_gross"), "currency"))):
+    for row in sums.annotate(count=Count("pk"), taken=Sum(rounded(F("total_gross"), "currency"))):
         yield StrayRow(
             names.platform_names[row["platform_id"]], row["currency"], row["count"], decimal_of(row["taken"])
         )
@@ -283,16 +259,12 @@ def _open_items(rows: QuerySet[CDR], names: Names, most: int | None) -> Iterable
         )
 
 
-@uncompiled()
+@planned_for_sums()
 def months(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Month]:
     """Monthly totals of a longer selection, oldest first: what `books` of each month says under the same names."""
-    return _months(selection, user, zone)
-
-
-def _months(selection: Selection, user: access.User, zone: ZoneInfo) -> list[Month]:
-    rows = annotated(entries(selection, user)).annotate(month=TruncMonth("created_at", tzinfo=zone))
-    sums = rows.order_by().values("month", "currency").annotate(bill=Sum("billed"), taken=Sum("captured"))
+    rows = with_captures(entries(selection, user)).annotate(month=TruncMonth("created_at", tzinfo=zone))
+    sums = rows.order_by().values("month", "currency").annotate(bill=Sum("billed"), captured=Sum(CAPTURED))
     return [
-        Month(row["month"], row["currency"], decimal_of(row["bill"]), decimal_of(row["taken"]))
+        Month(row["month"], row["currency"], decimal_of(row["bill"]), decimal_of(row["captured"]))
         for row in sums.order_by("month", "currency")
     ]

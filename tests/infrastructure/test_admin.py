@@ -226,9 +226,10 @@ def test_area_list_says_what_matters_in_a_constant_number_of_queries(root, djang
         for _ in range(areas):
             location = LocationFactory()
             for _ in range(2):
-                charger = ChargerFactory(location=location)
+                charger = ChargerFactory(location=location, roaming=False)
                 for number in (1, 2):
-                    ConnectorFactory(evse=EVSEFactory(charger=charger, number=number))
+                    # What is missing is told with the names of what is above it.
+                    ConnectorFactory(evse=EVSEFactory(charger=charger, number=number, evse_id=""), roaming_id="")
 
     fill(1)
     page = root.get(url(Location, "changelist"))  # fills caches of content types and permissions

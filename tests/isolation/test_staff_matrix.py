@@ -38,6 +38,7 @@ PAGES = [
     "admin:payments_prices_csv",
     "admin:payments_prices_xlsx",
     "admin:payments_reconciliation",
+    "admin:payments_reconciliation_months",
     "admin:payments_reconciliation_csv",
     "admin:payments_reconciliation_xlsx",
     "admin:roaming_price",

@@ -28,6 +28,6 @@
     // Select fields are drawn after the page, and new rows come with a click.
     setTimeout(nameAll, 0);
     reachAll();
-    new MutationObserver(nameAll).observe(document.body, { childList: true, subtree: true });
+    new MutationObserver(() => (nameAll(), reachAll())).observe(document.body, { childList: true, subtree: true });
   });
 })();
