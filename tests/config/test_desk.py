@@ -220,6 +220,12 @@ def test_a_heading_spells_an_id_as_it_is(client, chief):
         assert "Pp-100101" not in text and "pp-100101" in text, page
 
 
+def test_a_cdr_of_one_price_has_no_empty_box_for_another(client, chief):
+    client.force_login(chief)
+    text = client.get(reverse("admin:chargers_cdr_change", args=[billed(10_000).pk])).content.decode()
+    assert "Totals" in text and "Driver&#x27;s price" not in text
+
+
 def test_the_work_list_has_one_name(client, chief):
     client.force_login(chief)
     home = client.get(reverse("admin:index")).content.decode()
