@@ -1,7 +1,5 @@
 """Commands typed where the provider runs."""
 
-import requests
-
 from payments.simulator.run import Provider
 from payments.simulator.shell import Shell
 from tests.simulators.conftest import control
@@ -25,9 +23,3 @@ def test_explains_itself(ptp: Provider) -> None:
     assert "LOCATION EVSE CONNECTOR" in typed(ptp, "start L1")
     assert "there is no session" in typed(ptp, "stop")
     assert "No closing quotation" in typed(ptp, 'start "')
-
-
-def test_a_terminal_can_be_touched_in_the_browser(ptp: Provider) -> None:
-    page = requests.get(f"{ptp.office.base_url}/terminal", timeout=10)
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert "Tap card" in page.text
