@@ -320,14 +320,15 @@ class ChargerConnectionAdmin(PanelsFirst, PasswordActions, UnlockActions, Operat
     actions_detail = ["operate", "unlock", "new_password", "security"]
     list_display = [
         "charger",
+        "area",
         "online_label",
-        "has_password",
         "last_seen_at",
-        "connected_at",
-        "vendor",
+        "refusal",
+        "has_password",
         "model",
         "firmware_version",
     ]
+    sentences = ["refusal"]
     list_filter = [OnlineFilter, "protocol", "security_profile", "vendor"]
     read_with = ["charger__location__operator"]
     search_fields = ["charger__identity", "charger__name", "charger__location__name", "serial_number"]
@@ -356,6 +357,10 @@ class ChargerConnectionAdmin(PanelsFirst, PasswordActions, UnlockActions, Operat
     @display(description=_("connection"), label={"online": "success", "offline": "danger"}, ordering="channel_name")
     def online_label(self, connection: ChargerConnection) -> tuple[str, str]:
         return ("online", gettext("online")) if connection.is_online else ("offline", gettext("offline"))
+
+    @display(description=_("area"), ordering="charger__location__name")
+    def area(self, connection: ChargerConnection) -> str:
+        return connection.charger.location.name
 
     @display(description=_("password set"), boolean=True)
     def has_password(self, connection: ChargerConnection) -> bool:

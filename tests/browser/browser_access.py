@@ -121,3 +121,10 @@ def test_a_form_that_comes_back_goes_to_the_first_field_that_is_wrong(window):
     desk.see("Please correct the error")
     expect(desk.page.locator("[name$=identity][aria-invalid=true]")).to_be_focused()
     expect(desk.page.locator("[name$=identity][aria-invalid=true]")).to_be_in_viewport()
+
+
+def test_screen_readers_find_the_page_itself_and_a_name_on_buttons_that_are_icons(window):
+    desk = window("/admin/infrastructure/evse/1/change/", size=PHONE, scheme="dark")
+    expect(desk.page.get_by_role("main")).to_have_count(1)
+    expect(desk.page.get_by_role("button", name="Menu").filter(visible=True).first).to_be_visible()
+    assert desk.complaints() == []

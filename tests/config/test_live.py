@@ -39,9 +39,9 @@ def test_a_refresh_leaves_messages_to_the_page_that_somebody_reads(desk):
     session = make_active()
     page = reverse("admin:chargers_chargingsession_change", args=[session.pk])
     desk.post(reverse("admin:chargers_chargingsession_stop_now", args=[session.pk]))
-    assert "is asked to stop" in desk.get(page, headers=LIVE).content.decode()
-    assert "is asked to stop" in desk.get(page).content.decode()
-    assert "is asked to stop" not in desk.get(page).content.decode()
+    assert "is asked to stop session" in desk.get(page, headers=LIVE).content.decode()
+    assert "is asked to stop session" in desk.get(page).content.decode()
+    assert "is asked to stop session" not in desk.get(page).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 (() => {
   // Links with an address and fields of forms have the keyboard by themselves.
   const MOUSE_ONLY = "[x-on\\:click]:is(div, span, h2, h3, a:not([href]))";
+  const ICON = ".material-symbols-outlined";
   const MENU = "nav:not(#nav-sidebar-inner, #nav-sidebar-apps)";
 
   const isShown = (element) => element.offsetParent !== null || element.getClientRects().length > 0;
@@ -16,8 +17,11 @@
       element.tabIndex = 0;
       // A heading stays one for screen readers.
       if (!/^H/.test(element.tagName)) element.setAttribute("role", "button");
+      const icon = element.matches(ICON) ? element : element.querySelector(ICON);
+      const isWordless = icon && element.textContent.trim() === icon.textContent.trim();
+      if (isWordless) element.setAttribute("aria-label", document.getElementById("desk-live")?.dataset.menu || "");
     }
-    for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden], [role])")) {
+    for (const icon of document.querySelectorAll(`${ICON}:not([aria-hidden], [role])`)) {
       // Its text is the name of a picture: nobody wants to hear it before the words beside it.
       const hasWords = icon.parentElement.textContent.trim() !== icon.textContent.trim();
       if (hasWords && !icon.matches(MOUSE_ONLY)) icon.setAttribute("aria-hidden", "true");
@@ -68,6 +72,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const skip = document.querySelector(".desk-skip");
     if (skip) document.body.prepend(skip);
+    document.getElementById("content")?.setAttribute("role", "main");
     reachAll();
     new MutationObserver(reachAll).observe(document.body, { childList: true, subtree: true });
     // Select fields are drawn after the page, and Django's own script puts the cursor into the first field.
