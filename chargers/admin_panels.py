@@ -55,7 +55,8 @@ class Way:
 
 def of_charger(charger: Charger, request: HttpRequest) -> Iterable[Panel]:
     """Whether the charger is there and what happens at it, on its own page."""
-    connection, zone = ChargerConnection.objects.filter(charger=charger).first(), zone_of(charger)
+    connection: ChargerConnection | None = getattr(charger, "connection", None)
+    zone = zone_of(charger)
     rows: list[tuple[str, Any]] = [(_("OCPP address"), ocpp_address(charger))]
     if connection is not None:
         rows += [

@@ -53,7 +53,8 @@ def of_place(place: Place, request: HttpRequest) -> Iterable[Panel]:
         case Location():
             here = list(evses.filter(charger__location=place)[: MOST + 1])
         case Charger():
-            here = list(evses.filter(charger=place))
+            # Its connection is read once, for the other panels of its page, too.
+            here = list(place.evses.order_by("number"))
         case EVSE():
             here = list(evses.filter(pk=place.pk))
     if not here:
