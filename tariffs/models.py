@@ -136,14 +136,14 @@ class TariffDetail(models.Model):
         null=True,
         blank=True,
         help_text=_(
-            "Inclusive, local time of the area, for example 2026-05-01 22:00; daily details open at its time of day."
+            "Inclusive, local time of the area, for example 22:00 on 1 May 2026; daily details open at its time of day."
         ),
     )
     stop = models.DateTimeField(
         null=True,
         blank=True,
         help_text=_(
-            "Exclusive, local time of the area, for example 2026-12-31 06:00; daily details close at its time of day."
+            "Exclusive, local time of the area, for example 6:00 on 9 May 2026; daily details close at its time of day."
         ),
     )
     weekdays = models.JSONField(

@@ -238,6 +238,22 @@ def price_now(measured: Measured, now: datetime) -> Priced:
     return price(measured, max(now, measured.last.at), limit=measured.session.limit)
 
 
+def costs_at(measured: Measured, readings: Sequence[Reading]) -> list[Decimal]:
+    """What the session cost (gross, wholesale) when each of these readings came; zero without a tariff.
+
+    Reckoned with these readings alone, so that it takes no longer after a night of them.
+    """
+    costs = []
+    for number, last in enumerate(readings, start=1):
+        parking = tuple(
+            (start, end if end and end < last.at else None) for start, end in measured.parking if start < last.at
+        )
+        so_far = Measured(measured.session, tuple(readings[:number]), parking)
+        priced = price(so_far, last.at, limit=measured.session.limit)
+        costs.append(priced.cost.total.incl_vat if priced.cost else ZERO)
+    return costs
+
+
 def price_start(session: ChargingSession) -> Priced:
     """The bill at the first moment: what is charged once per session."""
     began = registers.begin_of(session)

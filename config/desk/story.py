@@ -1,9 +1,9 @@
 """A session's whole story on its page: power and cost over time, and everything that was said, from tap to invoice."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -35,11 +35,13 @@ from tariffs.pricing.rounding import money
 
 # Of a long session every n-th sample is enough for a line on a screen.
 MOST_POINTS = 300
+# Each of these is the price of a whole session.
+MOST_PRICES = 24
 MOST_MESSAGES = 100
 # The command comes before its session; advices and invoices may come the next day.
 BEFORE, AFTERWARDS = timedelta(seconds=10), timedelta(days=1)
 FINE = ("", CallResult.ACCEPTED)
-POWER_COLOUR, ENERGY_COLOUR = "#2563eb", "#16a34a"
+POWER_COLOUR, ENERGY_COLOUR, COST_COLOUR = "#2563eb", "#16a34a", "#d97706"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel
     yield _("At a glance"), _overview(session, request)
     charts = _charts(session)
     if charts:
-        yield _("Power and energy"), render_to_string("config/session_charts.html", {"charts": charts})
+        yield _("Power, energy and cost"), render_to_string("config/session_charts.html", {"charts": charts})
     events = sorted(_events(session, request), key=lambda event: event.at)
     yield (
         _("From tap to invoice"),
@@ -118,18 +120,34 @@ def _buttons(session: ChargingSession, request: HttpRequest) -> Iterator[tuple[s
 
 
 def _charts(session: ChargingSession) -> list[dict[str, Any]]:
-    samples = metering.stored_readings(session) if session.started_at else []
-    if len(samples) < 2:
+    has_begun = session.started_at is not None and session.meter_start is not None
+    measured = metering.measure(session) if has_begun else None
+    if measured is None or len(measured.readings) < 2:
         return []
-    kept = samples[:: len(samples) // MOST_POINTS + 1]
-    zone = zone_of(session)
-    labels = [f"{timezone.localtime(sample.at, zone):%H:%M:%S}" for sample in kept]
-    first = samples[0].register_wh
-    energy = [float((sample.register_wh - first) / 1000) for sample in kept]
-    return [
-        _chart(_("Power (kW)"), labels, _powers(kept), POWER_COLOUR),
+    zone, readings = zone_of(session), _thinned(measured.readings, MOST_POINTS)
+    labels = _labels(readings, zone)
+    first = readings[0].register_wh
+    energy = [float((reading.register_wh - first) / 1000) for reading in readings]
+    charts = [
+        _chart(_("Power (kW)"), labels, _powers(readings), POWER_COLOUR),
         _chart(_("Energy (kWh)"), labels, energy, ENERGY_COLOUR),
     ]
+    if session.tariff_version_id is not None:
+        priced = _thinned(measured.readings, MOST_PRICES)
+        costs = [round(float(cost), 2) for cost in metering.costs_at(measured, priced)]
+        title = _("Cost (%(currency)s, gross)") % {"currency": session.currency}
+        charts.append(_chart(title, _labels(priced, zone), costs, COST_COLOUR))
+    return charts
+
+
+def _thinned(readings: Sequence[Reading], most: int) -> list[Reading]:
+    """Every n-th, and the last."""
+    step = -(-len(readings) // most)
+    return [*readings[:-1:step], readings[-1]]
+
+
+def _labels(readings: Iterable[Reading], zone: tzinfo | None) -> list[str]:
+    return [f"{timezone.localtime(reading.at, zone):%H:%M:%S}" for reading in readings]
 
 
 def _powers(samples: list[Reading]) -> list[float]:

@@ -1,6 +1,9 @@
 """The pages that span the apps: home, search and a session's story."""
 
+import json
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -12,7 +15,7 @@ from chargers.services import progress
 from chargers.services.cdrs import credit_cdr
 from chargers.services.charger_events import record_event
 from chargers.services.commands import request_start
-from config.desk import figures, onboarding
+from config.desk import figures, onboarding, story
 from config.desk.map import AMBER, GREEN, GREY, RED, places
 from config.desk.search import search
 from infrastructure.choices import EVSEStatus
@@ -234,15 +237,32 @@ def test_the_work_list_has_one_name(client, chief):
     assert page.count("Payment work list") > 1
 
 
-def test_the_story_takes_as_many_queries_for_a_long_session(client, chief, django_assert_max_num_queries):
+def measured(minutes: int):
     session = make_active()
-    for minute in range(30):
-        at = session.started_at + timedelta(minutes=minute + 1)
+    for minute in range(1, minutes + 1):
+        at = session.started_at + timedelta(minutes=minute)
         progress.update_session(charger_of(session), meter_values(session, (at, 100 * minute, 6000)))
+    return session
+
+
+def test_the_story_takes_as_many_queries_for_a_long_session(client, chief, django_assert_max_num_queries):
+    session = measured(30)
     client.force_login(chief)
     address = reverse("admin:chargers_chargingsession_change", args=[session.pk])
-    with django_assert_max_num_queries(28):
+    client.get(address)  # what a process asks once in its life
+    with django_assert_max_num_queries(24):
         assert "Power (kW)" in client.get(address).content.decode()
+
+
+def test_the_charts_of_a_session_end_with_its_energy_and_its_cost(page):
+    session = measured(60)
+    [charts] = [html for title, html in story.of_session(session, page) if title == "Power, energy and cost"]
+    drawn = [json.loads(unescape(value)) for value in re.findall(r'data-value="([^"]*)"', charts)]
+    energy, cost = [chart["datasets"][0]["data"] for chart in drawn[1:]]
+    session.refresh_from_db()
+    assert energy[-1] == float(session.kwh) == 6
+    assert cost[-1] == float(session.total_cost_incl_vat) > cost[1] > 0
+    assert cost == sorted(cost) and len(cost) < 30
 
 
 # Onboarding
