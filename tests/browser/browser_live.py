@@ -31,7 +31,13 @@ def session(running, window):
     return desk
 
 
+def energy(desk) -> str:
+    """As a whole, with the case that styles change: what `to_have_text` compares with."""
+    return desk.page.locator(ENERGY).text_content()
+
+
 def grown(desk, before: str) -> None:
+    expect(desk.page.locator(ENERGY)).to_be_visible()
     expect(desk.page.locator(ENERGY)).not_to_have_text(before, timeout=PATIENCE)
 
 
@@ -39,7 +45,7 @@ def test_facts_and_charts_of_a_running_session_go_on(session):
     page = session.page
     page.wait_for_function("document.querySelector('canvas.chart') && Chart.getChart(document.querySelector('canvas'))")
     canvas = page.evaluate_handle("document.querySelector('canvas.chart')")
-    before, points = page.locator(ENERGY).inner_text(), "chart => Chart.getChart(chart).data.labels.length"
+    before, points = energy(session), "chart => Chart.getChart(chart).data.labels.length"
     drawn = canvas.evaluate(points)
     for _ in range(2):
         page.evaluate(REFRESHED)
@@ -51,14 +57,14 @@ def test_facts_and_charts_of_a_running_session_go_on(session):
 def test_who_has_reached_a_button_with_the_keyboard_keeps_it_while_figures_go_on(session):
     stop = session.page.get_by_role("link", name=re.compile("^Stop")).last
     stop.focus()
-    grown(session, session.page.locator(ENERGY).inner_text())
+    grown(session, energy(session))
     expect(stop).to_be_focused()
 
 
 def test_nothing_changes_while_the_hand_is_on_a_button(session):
     page = session.page
     stop = page.get_by_role("link", name=re.compile("^Stop")).last
-    before = page.locator(ENERGY).inner_text()
+    before = energy(session)
     stop.hover()
     page.mouse.down()
     expect(page.locator("#desk-live")).to_contain_text("the pointer moves", timeout=PATIENCE)
@@ -73,7 +79,7 @@ def test_ticked_rows_stay_ticked_while_the_list_goes_on(running, window):
     desk = window(SESSIONS)
     row = desk.page.locator("#result_list tbody", has_text=running)
     row.locator("input[type=checkbox]").check()
-    before = row.inner_text()
+    before = row.text_content()
     expect(row).not_to_have_text(before, timeout=PATIENCE)
     expect(row.locator("input[type=checkbox]")).to_be_checked()
 
@@ -82,7 +88,7 @@ def test_old_figures_are_called_old_while_the_network_is_cut(session):
     page = session.page
     page.context.set_offline(True)
     expect(page.get_by_role("status")).to_contain_text("Not up to date", timeout=PATIENCE)
-    before = page.locator(ENERGY).inner_text()
+    before = energy(session)
     page.context.set_offline(False)
     grown(session, before)
     expect(page.locator("#desk-live span")).to_have_text("", timeout=PATIENCE)

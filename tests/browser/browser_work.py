@@ -32,7 +32,7 @@ def test_a_running_session_grows_without_a_reload(cast, window):
     [reference] = cast.begin(MOTORWAY)
     desk = window(SESSIONS)
     row = desk.page.locator("#result_list tbody tr").first
-    before = row.inner_text()
+    before = row.text_content()
     desk.page.evaluate("window.untouched = true")
     expect(row).not_to_have_text(before, timeout=PATIENCE)
     assert desk.page.evaluate("window.untouched")
