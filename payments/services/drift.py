@@ -97,7 +97,9 @@ def unknown_places(terminal: Terminal) -> list[str]:
 
 
 def _is_being_told(terminal: Terminal) -> bool:
-    """A message on its way for the first time is no reason to call anybody."""
+    """A message on its way for the first time, or not even written yet, is no reason to call anybody."""
+    if outbox.is_waiting("terminal", terminal.pk):
+        return True
     return _messages(terminal).filter(state__in=[PushState.PENDING, PushState.IN_FLIGHT], attempts=0).exists()
 
 

@@ -6,6 +6,8 @@ object: what the PTP holds is read first and sent back with our part of it chang
 
 from typing import Any
 
+from django.utils import timezone
+
 from infrastructure import correlation, outbox
 from payments import mapping
 from payments.models import Terminal
@@ -113,8 +115,9 @@ def note_assignment(queued: Push, request: Request, reply: Reply) -> None:
     if terminal is None:
         return
     ours: Json = request.state
-    told = {name: ours[name] for name in (*LISTS, "invoice_base_url") if name in ours}
+    told: Json = {name: ours[name] for name in (*LISTS, "invoice_base_url") if name in ours}
     details = {name: ours[name] for name in ("invoice_base_url", "customer_reference") if name in ours}
+    told["taken_at"] = format_datetime(timezone.now())
     Terminal.objects.filter(pk=terminal.pk).update(reported=terminal.reported | told, **details)
     outbox.record("terminal-report", terminal.pk)
 

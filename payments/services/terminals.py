@@ -23,12 +23,17 @@ from roaming.services import moments
 Json = dict[str, Any]
 
 LISTS = ("location_ids", "evse_uids")
+# What we say of a terminal, and the PTP keeps.
+TOLD = (*LISTS, "customer_reference", "invoice_base_url")
 
 
-def receive_terminal(platform: RoamingPlatform, body: Json, *, addressed_to: Party = ("", "")) -> tuple[Terminal, bool]:
+def receive_terminal(
+    platform: RoamingPlatform, body: Json, *, addressed_to: Party = ("", ""), asked_at: datetime | None = None
+) -> tuple[Terminal, bool]:
     """Stores what the PTP says of its terminal; True when it is new. What is older than known is ignored.
 
-    Never takes away what we assigned; before our first assignment the PTP's is taken over.
+    Never takes away what we assigned; before our first assignment the PTP's is taken over. `asked_at`: since when a
+    pull has been under way. Of what the PTP has taken from us meanwhile it may show the state before.
     """
     now = timezone.now()
     told_at = moments.told_at(body)
@@ -45,6 +50,12 @@ def receive_terminal(platform: RoamingPlatform, body: Json, *, addressed_to: Par
         if _is_known_better(terminal, told_at):
             terminal.save(update_fields=["seen_at", "missing_since"])
             return terminal, created
+        if (
+            asked_at is not None
+            and (taken_at := terminal.reported.get("taken_at"))
+            and asked_at < parse_datetime(taken_at)
+        ):
+            body = {name: value for name, value in body.items() if name not in TOLD}
         before = terminal.reported
         _write_report(terminal, body, told_at)
         if terminal.operator is None:

@@ -171,6 +171,6 @@ TOKENS = PullSource(
     "Token",
     frozenset({PlatformType.EMSP, PlatformType.HUB}),
     _tokens_url,
-    receive_listed,
+    lambda platform, body, _asked_at: receive_listed(platform, body),
     retire_unlisted,
 )

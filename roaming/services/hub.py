@@ -1,5 +1,6 @@
 """Parties behind a hub, and whether they can be reached (OCPI 2.2.1 mod_hub_client_info, the CPO as receiver)."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -145,7 +146,7 @@ def _catch_up(client: ClientInfo) -> None:
 # Pulling: `roaming.services.pulls` fetches the pages, passes over bad items and reports them.
 
 
-def _receive_listed(platform: RoamingPlatform, body: Json) -> None:
+def _receive_listed(platform: RoamingPlatform, body: Json, _asked_at: datetime) -> None:
     receive_client(platform, body["country_code"], body["party_id"], body)
 
 

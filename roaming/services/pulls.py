@@ -164,27 +164,29 @@ def _fetch(pull: Pull, outcome: Outcome) -> None:
     pages_of = (outcome.following, None) if outcome.following else (url, params)
     until = time.monotonic() + RUN_SECONDS
     with client_for(platform, routing=source.has_routing) as client:
+        asked_at = timezone.now()
         for page in client.get_pages(*pages_of):
             if outcome.pages >= MAX_PAGES:
                 raise PeerGarbage("The pages of the peer's list never end.")
             for item in page.objects:
-                _receive(source, platform, item, outcome)
+                _receive(source, platform, item, outcome, asked_at)
             outcome.pages += 1
             outcome.following = page.following or ""
             if outcome.following and time.monotonic() > until:
                 break
+            asked_at = timezone.now()
     platform_answered(platform)
     is_whole = pull.high_water is None and not outcome.following
     if is_whole and outcome.received and not outcome.problems and source.after_full:
         source.after_full(platform, outcome.began)
 
 
-def _receive(source: PullSource, platform: RoamingPlatform, item: Any, outcome: Outcome) -> None:
+def _receive(source: PullSource, platform: RoamingPlatform, item: Any, outcome: Outcome, asked_at: datetime) -> None:
     """One bad object must not hide the good ones behind it."""
     outcome.seen += 1
     try:
         validate(source.type_name, item)
-        source.receive(platform, item)
+        source.receive(platform, item, asked_at)
     except OcpiError as error:
         outcome.problems.append(f"Object {outcome.seen} of the list: {error.message}")
         return

@@ -51,14 +51,14 @@ class Sender:
 @dataclass(frozen=True, slots=True)
 class PullSource:
     """A list that platforms of these types own. `url` is None where a platform does not offer it; `receive` takes
-    one validated object and raises OcpiError; `after_full` follows a complete fetch (its beginning is given).
-    `has_routing` is False for modules without OCPI-to/from headers."""
+    one validated object and since when it was asked for, and raises OcpiError; `after_full` follows a complete fetch
+    (its beginning is given). `has_routing` is False for modules without OCPI-to/from headers."""
 
     name: str
     type_name: str
     platform_types: frozenset[PlatformType]
     url: Callable[[RoamingPlatform], str | None]
-    receive: Callable[[RoamingPlatform, dict[str, Any]], object]
+    receive: Callable[[RoamingPlatform, dict[str, Any], datetime], object]
     after_full: Callable[[RoamingPlatform, datetime], object] | None = None
     has_routing: bool = True
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from infrastructure import outbox
+from payments.choices import IssueKind
 from payments.models import Terminal
 from payments.services import drift
 from payments.services.terminals import assign_terminal, receive_terminal, set_reference
@@ -95,6 +97,30 @@ def test_the_put_is_complete(terminal: Terminal, ptp: Provider, monkeypatch: pyt
     tell()
     assert bodies[0].keys() == before.keys() | {"invoice_base_url"}
     assert bodies[0]["terminal_id"] == before["terminal_id"]
+
+
+def test_what_a_pull_read_before_the_ptp_took_our_decision_is_not_its_answer_to_it(
+    terminal: Terminal, ptp: Provider, area: Any
+) -> None:
+    asked_at, listed = timezone.now(), there(ptp) | {"city": "Linz"}
+    assign_terminal(terminal, [area], [])
+    set_reference(terminal, "C-1042")
+    tell()
+    terminal, _ = receive_terminal(terminal.platform, listed, asked_at=asked_at)
+    assert drift.of_terminal(terminal) == []
+    assert terminal.city == "Linz"
+    terminal, _ = receive_terminal(terminal.platform, listed | {"location_ids": []}, asked_at=timezone.now())
+    assert [finding.kind for finding in drift.of_terminal(terminal)] == [IssueKind.TERMINAL_DRIFT]
+
+
+def test_a_decision_that_is_not_even_queued_is_no_drift(terminal: Terminal, ptp: Provider, area: Any) -> None:
+    receive_terminal(terminal.platform, there(ptp) | {"location_ids": []})
+    assign_terminal(terminal, [area], [])
+    terminal.refresh_from_db()
+    assert drift.drift_of(terminal) and drift.of_terminal(terminal) == []
+    tell()
+    terminal.refresh_from_db()
+    assert drift.drift_of(terminal) == []
 
 
 def test_before_our_decision_the_ptps_assignment_stands(terminal: Terminal, ptp: Provider) -> None:

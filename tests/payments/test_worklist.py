@@ -510,6 +510,7 @@ class TestOfTerminals:
         body = {"location_ids": [area.roaming_id], "evse_uids": []}
         push = Push(platform=platform, module="terminals", object_id=str(terminal.pk))
         note_assignment(push, Request("PATCH", "", body, state=body), Reply(200, 1000, "", None, {}, 0.1))
+        OutboxEvent.objects.filter(topic="terminal").delete()
         terminal.refresh_from_db()
         return terminal
 

@@ -34,7 +34,7 @@ def lists(monkeypatch: Any) -> Lists:
         "Thing",
         frozenset({PlatformType.EMSP}),
         lambda platform: PlatformEndpoint.objects.get(platform=platform).url,
-        lambda platform, item: lists.received.append(item["id"]),
+        lambda platform, item, asked_at: lists.received.append(item["id"]),
         lambda platform, began: lists.completed.append(began),
     )
     monkeypatch.setattr(pulls, "validate", lambda name, item: None)
