@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.db.models import Prefetch, Q, prefetch_related_objects
@@ -35,9 +36,15 @@ from tariffs.pricing.rounding import money
 
 # Of a long session every n-th sample is enough for a line on a screen.
 MOST_POINTS = 300
+MOST_LABELS = 6
 # Each of these is the price of a whole session.
 MOST_PRICES = 24
-MOST_MESSAGES = 100
+# More than the longest session has: one a minute, for a night.
+MOST_MESSAGES = 1000
+# So many of the same in a row are one line.
+A_FEW = 2
+# The steps of a register are too coarse for less: the last one, at the stop, often follows a sample at once.
+SHORTEST_MEAN_S = 5
 # The command comes before its session; advices and invoices may come the next day.
 BEFORE, AFTERWARDS = timedelta(seconds=10), timedelta(days=1)
 FINE = ("", CallResult.ACCEPTED)
@@ -50,6 +57,8 @@ class Event:
     who: str
     what: Any
     is_bad: bool = False
+    # What is the same in a row, such as the progress that a partner is sent, is told once; "" is never the same.
+    kind: str = ""
 
 
 def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel]:
@@ -62,11 +71,9 @@ def of_session(session: ChargingSession, request: HttpRequest) -> Iterable[Panel
     charts = _charts(session)
     if charts:
         yield _("Power, energy and cost"), render_to_string("config/session_charts.html", {"charts": charts})
-    events = sorted(_events(session, request), key=lambda event: event.at)
-    yield (
-        _("From tap to invoice"),
-        render_to_string("config/session_story.html", {"events": events, "zone": zone_of(session)}),
-    )
+    zone = zone_of(session)
+    events = _gathered(sorted(_events(session, request), key=lambda event: event.at), zone)
+    yield _("From tap to invoice"), render_to_string("config/session_story.html", {"events": events, "zone": zone})
 
 
 def _overview(session: ChargingSession, request: HttpRequest) -> str:
@@ -151,21 +158,29 @@ def _labels(readings: Iterable[Reading], zone: tzinfo | None) -> list[str]:
 
 
 def _powers(samples: list[Reading]) -> list[float]:
-    """As the charger tells it, else the mean since the sample before."""
+    """As the charger tells it, else the mean since the sample before, unless that was but a moment ago."""
     powers: list[Decimal] = []
     for before, sample in zip([samples[0], *samples], samples, strict=False):
         seconds = Decimal((sample.at - before.at).total_seconds())
         if sample.power_w is not None:
             powers.append(sample.power_w / 1000)
-        elif seconds > 0:
+        elif seconds >= SHORTEST_MEAN_S:
             powers.append((sample.register_wh - before.register_wh) * Decimal("3.6") / seconds)
         else:
-            powers.append(Decimal(0))
+            powers.append(powers[-1] if powers else Decimal(0))
     return [round(float(power), 2) for power in powers]
 
 
 def _chart(title: str, labels: list[str], values: list[float], colour: str) -> dict[str, str]:
-    dataset = {"label": title, "data": values, "borderColor": colour, "pointRadius": 0, "borderWidth": 2}
+    dataset = {
+        "label": title,
+        "data": values,
+        "borderColor": colour,
+        "pointRadius": 0,
+        "borderWidth": 2,
+        "displayYAxis": True,
+        "maxTicksXLimit": MOST_LABELS,
+    }
     return {"title": title, "json": json.dumps({"labels": labels, "datasets": [dataset]})}
 
 
@@ -175,6 +190,17 @@ def _events(session: ChargingSession, request: HttpRequest) -> Iterator[Event]:
     yield from _commands(session, request)
     yield from _messages(session, request)
     yield from _bills(session, request)
+
+
+def _gathered(events: list[Event], zone: tzinfo | None) -> Iterator[Event]:
+    for kind, run in groupby(events, key=lambda event: event.kind):
+        same = list(run)
+        if not kind or len(same) <= A_FEW:
+            yield from same
+            continue
+        last = same[-1]
+        told = _("%(count)s times, the last at") % {"count": len(same)}
+        yield replace(last, at=same[0].at, what=format_html("{}, {} {}", last.what, told, moment(last.at, zone)))
 
 
 def _own(session: ChargingSession) -> Iterator[Event]:
@@ -232,7 +258,7 @@ def _messages(session: ChargingSession, request: HttpRequest) -> Iterator[Event]
     for message in found.defer("request_body", "response_body").order_by("started_at")[:MOST_MESSAGES]:
         who = _("From partner") if message.direction == Direction.IN else _("To partner")
         what = f"{message} ({message.http_status or said(message.error)})"
-        yield Event(message.started_at, who, link(message, what), not message.is_ok)
+        yield Event(message.started_at, who, link(message, what), not message.is_ok, f"{message.direction} {what}")
 
 
 def _about(cdr: CDR) -> str:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chargers.choices import ChargerEventKind
-from chargers.models import ChargerConnection, ChargingSession, OutgoingCall
+from chargers.models import ChargerConnection, ChargingSession, MeterSample, OutgoingCall
 from chargers.services import progress
 from chargers.services.cdrs import credit_cdr
 from chargers.services.charger_events import record_event
@@ -22,7 +22,7 @@ from infrastructure.choices import EVSEStatus
 from infrastructure.models import EVSE, Location
 from payments.models import Invoice
 from payments.services.invoices import open_invoice
-from roaming.models import Push
+from roaming.models import Message, Push
 from tests.chargers.factories import charger_of, end, make_active, make_connector, make_start, meter_values
 from tests.infrastructure.factories import make_staff, make_superuser
 from tests.payments.factories import make_area, make_cdr, make_evse, make_operator, make_platform, make_session
@@ -254,11 +254,46 @@ def test_the_story_takes_as_many_queries_for_a_long_session(client, chief, djang
         assert "Power (kW)" in client.get(address).content.decode()
 
 
-def test_the_charts_of_a_session_end_with_its_energy_and_its_cost(page):
-    session = measured(60)
+def test_what_a_partner_is_sent_again_and_again_is_one_line(page):
+    session = make_active()
+    platform = PlatformFactory(peer_id=session.peer_id)
+    for second, method in enumerate(["PUT", *["PATCH"] * 40, "PUT"]):
+        Message.objects.create(
+            platform=platform,
+            direction="OUT",
+            method=method,
+            url=f"https://ptp.example/sessions/{session.uid}",
+            object_id=session.uid,
+            http_status=200,
+            started_at=session.started_at + timedelta(seconds=second),
+            duration_ms=1,
+            is_ok=True,
+            request_size=1,
+            response_size=1,
+        )
+    told = dict(story.of_session(session, page))["From tap to invoice"]
+    assert (told.count("PUT "), told.count("PATCH ")) == (2, 1)
+    assert "40 times" in told
+    assert told.index("PUT ") < told.index("PATCH ") < told.rindex("PUT ")
+
+
+def test_the_power_at_a_stop_right_after_a_sample_is_that_of_the_sample(page):
+    session = measured(3)
+    at = session.started_at + timedelta(minutes=3, milliseconds=10)
+    MeterSample.objects.create(session=session, at=at, register_wh=310)
+    power = charts_of(session, page)[0]
+    assert power[-1] == power[-2] == 6
+
+
+def charts_of(session, page) -> list[list[float]]:
     [charts] = [html for title, html in story.of_session(session, page) if title == "Power, energy and cost"]
     drawn = [json.loads(unescape(value)) for value in re.findall(r'data-value="([^"]*)"', charts)]
-    energy, cost = [chart["datasets"][0]["data"] for chart in drawn[1:]]
+    return [chart["datasets"][0]["data"] for chart in drawn]
+
+
+def test_the_charts_of_a_session_end_with_its_energy_and_its_cost(page):
+    session = measured(60)
+    _power, energy, cost = charts_of(session, page)
     session.refresh_from_db()
     assert energy[-1] == float(session.kwh) == 6
     assert cost[-1] == float(session.total_cost_incl_vat) > cost[1] > 0
