@@ -33,7 +33,9 @@ class Desk:
     ) -> None:
         self.base = base
         viewport = {"width": size[0], "height": size[1]}
-        settings: dict[str, Any] = {"viewport": viewport, "color_scheme": scheme, "locale": locale}
+        # Staff sit where the site is: elsewhere each field of a date says so, in red.
+        clock = {"timezone_id": "Europe/Vienna"}
+        settings: dict[str, Any] = {"viewport": viewport, "color_scheme": scheme, "locale": locale, **clock}
         self.page: Page = browser.new_page(**settings)
         self.page.set_default_timeout(PATIENCE)
         self.errors: list[str] = []
