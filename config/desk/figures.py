@@ -92,6 +92,7 @@ def _chart(title: str, unit: str, days: list[date], values: dict[date, Decimal],
                 "label": f"{title} ({unit})",
                 "data": [float(values.get(day, 0)) for day in days],
                 "backgroundColor": colour,
+                "displayYAxis": True,
             }
         ],
     }
