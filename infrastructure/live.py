@@ -2,6 +2,7 @@
 open (config/static/config/live.js)."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -20,5 +21,8 @@ class KeepMessagesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
         if is_refresh(request):
-            request._messages.used = False  # type: ignore[attr-defined]
+            kept: Any = request._messages  # type: ignore[attr-defined]
+            kept.used = kept.added_new = False
+            # Said to nobody: the next refresh says it again, and all of them together would be read at once.
+            kept._queued_messages = []
         return response

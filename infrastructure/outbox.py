@@ -101,11 +101,6 @@ def record(topic: str, *object_ids: int) -> None:
     wake_sweep("infrastructure.tasks.drain_outbox")
 
 
-def is_waiting(topic: str, object_id: int) -> bool:
-    """Whether a change of this object is still to be handed to its consumers."""
-    return OutboxEvent.objects.filter(topic=topic, object_id=object_id, processed_at=None).exists()
-
-
 @cache
 def consumers(topic: str) -> tuple[Callable[[Any], None], ...]:
     return tuple(import_string(path) for path in settings.OUTBOX_CONSUMERS[topic])

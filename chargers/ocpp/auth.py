@@ -72,8 +72,12 @@ def let_in(identity: str, scope: dict[str, Any]) -> Admitted:
     if any(limit.is_reached(place, guess) for limit, place, guess in limits):
         raise Refused(TOO_MANY, "Too many wrong passwords or identities came from its address.")
     if "/" in identity:
-        # Most chargers add their identity by themselves, also to an address that has it already.
-        refusals.record_refusal(identity.strip("/").rsplit("/")[-1], TWICE)
+        first, _, second = identity.partition("/")
+        if second in ("", first):
+            # Most chargers add their identity by themselves, also to an address that has it already.
+            refusals.record_refusal(first, TWICE)
+        for limit, place, guess in limits:
+            limit.note_wrong(place, guess)
         raise Refused(UNKNOWN)
     try:
         admitted = _admit(identity, shown)

@@ -88,13 +88,18 @@ def _outlets(evses: list[EVSE], request: HttpRequest, place: Place) -> Iterable[
 
 def _sessions(evses: list[EVSE]) -> tuple[dict[int, ChargingSession], dict[int, ChargingSession]]:
     """Of each EVSE the session that runs, and the newest if it failed within the last hour."""
-    recent = Q(status=SessionStatus.INVALID, created_at__gt=timezone.now() - RECENT)
+    recent = Q(created_at__gt=timezone.now() - RECENT)
     sessions = ChargingSession.objects.filter(recent | Q(status__in=RUNNING), connector__evse__in=evses)
     running: dict[int, ChargingSession] = {}
     failed: dict[int, ChargingSession] = {}
     for session in sessions.select_related("connector").prefetch_related("calls").order_by("pk"):
         assert session.connector is not None
-        (running if session.status in RUNNING else failed)[session.connector.evse_id] = session
+        evse_id = session.connector.evse_id
+        failed.pop(evse_id, None)
+        if session.status in RUNNING:
+            running[evse_id] = session
+        elif session.status == SessionStatus.INVALID:
+            failed[evse_id] = session
     return running, failed
 
 

@@ -106,7 +106,7 @@ def _lists(request: HttpRequest, term: str) -> list[SearchResult]:
     return [
         SearchResult(str(entry["title"]), gettext("List"), str(entry["link"]), str(entry["icon"]))
         for entry in entries
-        if len(term) >= SHORTEST and wanted in str(entry["title"]).casefold()
+        if len(term) >= SHORTEST and entry["has_permission"] and wanted in str(entry["title"]).casefold()
     ]
 
 

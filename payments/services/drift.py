@@ -1,7 +1,7 @@
 """Terminals whose PTP holds something else than we decided, and which EVSE is served by which terminal."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -23,6 +23,8 @@ from roaming.models import Push, RoamingPlatform
 from roaming.ocpi.types import ci_equal
 from roaming.services import push
 
+# A decision has been queued by then, or something is wrong with that.
+SOON = timedelta(minutes=1)
 _NAMES = {"location_ids": gettext_lazy("areas"), "evse_uids": gettext_lazy("EVSEs")}
 
 
@@ -97,10 +99,13 @@ def unknown_places(terminal: Terminal) -> list[str]:
 
 
 def _is_being_told(terminal: Terminal) -> bool:
-    """A message on its way for the first time, or not even written yet, is no reason to call anybody."""
-    if outbox.is_waiting("terminal", terminal.pk):
+    """A message on its way for the first time, or about to be queued, is no reason to call anybody."""
+    messages = _messages(terminal)
+    if messages.filter(state__in=[PushState.PENDING, PushState.IN_FLIGHT], attempts=0).exists():
         return True
-    return _messages(terminal).filter(state__in=[PushState.PENDING, PushState.IN_FLIGHT], attempts=0).exists()
+    decided = terminal.assigned_at
+    is_new = decided is not None and timezone.now() - decided < SOON
+    return is_new and not messages.filter(queued_at__gte=decided).exists()
 
 
 def _messages(terminal: Terminal) -> QuerySet[Push]:

@@ -5,6 +5,7 @@ accepted by a person with a note.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -30,6 +31,8 @@ LASTING = frozenset({IssueKind.DUPLICATE_ID})
 # Buttons of the list that change nothing but the list.
 JUST_LOOKED = ("Look again", "Accept with a note")
 BY_ITSELF = "Resolved by itself: the cause is gone."
+# A button pressed before that has not brought about what is gone now.
+AFTERWARDS = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ def _resolve(row: PaymentIssue) -> None:
 
 
 def _last_act(row: PaymentIssue) -> Act | None:
-    """What staff did by a button since the issue was opened, to it or to what it is about."""
+    """What staff did by a button since the issue was opened and not long ago, to it or to what it is about."""
     cdrs = CDR.objects.filter(session=row.session_id) if row.session_id else CDR.objects.none()
     about: dict[type[Model], Iterable[Any]] = {
         PaymentIssue: [row.pk],
@@ -171,7 +174,8 @@ def _last_act(row: PaymentIssue) -> Act | None:
     touching = Q()
     for model, keys in about.items():
         touching |= Q(model=model._meta.label_lower, object_id__in=[str(key) for key in keys if key])
-    done = Act.objects.filter(touching, at__gte=row.opened_at, user__isnull=False)
+    since = max(row.opened_at, timezone.now() - AFTERWARDS)
+    done = Act.objects.filter(touching, at__gte=since, user__isnull=False)
     return done.exclude(what__in=JUST_LOOKED).select_related("user").first()
 
 

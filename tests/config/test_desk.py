@@ -397,6 +397,24 @@ def test_a_failed_start_of_yesterday_is_not_told(client, chief):
     assert "failed" not in now_at(client, chief, evse)
 
 
+def test_a_failed_start_is_over_once_a_later_one_charged(client, chief):
+    evse = make_connector(status=EVSEStatus.OUTOFORDER).evse
+    request_start(make_start(evse.connectors.get()))
+    session = make_active()
+    ChargingSession.objects.filter(pk=session.pk).update(
+        connector=evse.connectors.get(), status="COMPLETED", created_at=timezone.now()
+    )
+    assert "failed" not in now_at(client, chief, evse)
+
+
+def test_the_search_names_only_lists_that_one_may_open(client, chief):
+    address = reverse("find") + "?s=Alert+messages"
+    client.force_login(chief)
+    assert "Alert messages" in client.get(address).content.decode()
+    client.force_login(make_staff("ida", make_operator()))
+    assert reverse("admin:infrastructure_alertdigest_changelist") not in client.get(address).content.decode()
+
+
 def test_a_session_that_came_to_nothing_says_why_first(client, chief):
     evse = make_connector(status=EVSEStatus.BLOCKED).evse
     session = request_start(make_start(evse.connectors.get())).session

@@ -2,11 +2,15 @@
 
 import pytest
 from django.apps import apps
+from django.contrib import messages
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.db import connection
+from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from infrastructure.live import KeepMessagesMiddleware
 from tests.chargers.factories import make_active
 from tests.infrastructure.factories import make_superuser
 
@@ -42,6 +46,20 @@ def test_a_refresh_leaves_messages_to_the_page_that_somebody_reads(desk):
     assert "is asked to stop session" in desk.get(page, headers=LIVE).content.decode()
     assert "is asked to stop session" in desk.get(page).content.decode()
     assert "is asked to stop session" not in desk.get(page).content.decode()
+
+
+def test_what_a_refresh_says_is_not_kept_to_be_read_as_often_as_it_came(rf):
+    request = rf.get("/admin/", headers=LIVE)
+    request._messages = CookieStorage(request)
+
+    def answer(_):
+        messages.info(request, "Only the newest are shown.")
+        assert len(list(request._messages)) == 1
+        return HttpResponse()
+
+    response = KeepMessagesMiddleware(answer)(request)
+    request._messages.update(response)
+    assert not response.cookies
 
 
 @pytest.mark.parametrize(

@@ -508,9 +508,9 @@ class TestOfTerminals:
         terminal = factories.make_terminal(platform, "T1", operator=area.operator)
         assign_terminal(terminal, [area], [])
         body = {"location_ids": [area.roaming_id], "evse_uids": []}
-        push = Push(platform=platform, module="terminals", object_id=str(terminal.pk))
+        key = {"platform": platform, "module": "terminals", "object_id": str(terminal.pk)}
+        push = Push.objects.create(**key, state="DONE", queued_at=timezone.now())
         note_assignment(push, Request("PATCH", "", body, state=body), Reply(200, 1000, "", None, {}, 0.1))
-        OutboxEvent.objects.filter(topic="terminal").delete()
         terminal.refresh_from_db()
         return terminal
 

@@ -19,12 +19,15 @@
     /^\/admin\/roaming\/push\/$/,
   ];
   const PARTS = "[data-live], #result_list, .readonly";
+  const ROWS = ".inline-group, [data-inline-type]";
+  const FORM = "form[id$=_form]";
   const CLICKABLE = "a, button, input, label, select, summary";
 
   let asOf = new Date();
   let hand = { target: null, at: 0, isPressed: false };
 
-  const partsOf = (page) => [...page.querySelectorAll(PARTS)].filter((part) => !part.parentElement.closest(PARTS));
+  // Rows that are being typed into a form are no parts: the server does not know them yet.
+  const partsOf = (page) => [...page.querySelectorAll(PARTS)].filter((part) => !part.parentElement.closest(`${PARTS}, ${ROWS}`));
   const underHand = () => hand.target?.closest?.(CLICKABLE);
   const isBusy = () =>
     hand.isPressed ||
@@ -55,11 +58,16 @@
     if (held?.isConnected) window.scrollBy(0, held.getBoundingClientRect().top - before);
   }
 
+  // Whether that could be done.
   function show(fresh) {
     const [before, after] = [partsOf(document), partsOf(fresh)];
-    if (before.length === after.length) return inPlace(() => before.forEach((part, place) => deskPatch(part, after[place])));
-    // A list that has its first row, or none any more, is another page.
-    if (document.activeElement === document.body) location.reload();
+    if (before.length === after.length) {
+      inPlace(() => before.forEach((part, place) => deskPatch(part, after[place])));
+      return true;
+    }
+    // A list that has its first row, or none any more, is another page. What was typed into a form is never thrown away.
+    if (document.activeElement === document.body && !document.querySelector(FORM)) location.reload();
+    return false;
   }
 
   async function refresh() {
@@ -69,8 +77,7 @@
     if (answer.redirected) return tell("out");
     if (!answer.ok) return tell("lost");
     const text = await answer.text();
-    if (isBusy()) return Date.now() - asOf > FRESH && tell("busy");
-    show(new DOMParser().parseFromString(text, "text/html"));
+    if (isBusy() || !show(new DOMParser().parseFromString(text, "text/html"))) return Date.now() - asOf > FRESH && tell("busy");
     asOf = asked;
     document.dispatchEvent(new Event("desk:refreshed"));
     tell("");

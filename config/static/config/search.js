@@ -20,18 +20,24 @@ document.addEventListener("DOMContentLoaded", () => {
   async function look() {
     asking?.abort();
     asking = new AbortController();
-    const word = input.value.trim();
-    if (!word) return show("", "");
+    const text = input.value;
+    const word = text.trim();
+    if (!word) {
+      isWanted = false;
+      return show("", "");
+    }
     try {
       const answer = await fetch(`${dialog.dataset.url}?s=${encodeURIComponent(word)}`, { signal: asking.signal });
       if (answer.redirected) return location.reload();
       if (!answer.ok) throw new Error(answer.statusText);
       show(await answer.text(), "");
-      asked = input.value;
+      asked = text;
       found.textContent = results.firstElementChild.dataset.found;
       if (isWanted) links()[0]?.click();
     } catch (error) {
-      if (error.name !== "AbortError") show("", dialog.dataset.lost);
+      // Another look has begun, which knows what is wanted.
+      if (error.name === "AbortError") return;
+      show("", dialog.dataset.lost);
     }
     isWanted = false;
   }
@@ -63,6 +69,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   input.addEventListener("input", () => {
     clearTimeout(waiting);
+    isWanted = false;
     waiting = setTimeout(look, PAUSE);
   });
   dialog.addEventListener("keydown", (event) => {
