@@ -22,7 +22,6 @@ class KeepMessagesMiddleware:
         response = self._get_response(request)
         if is_refresh(request):
             kept: Any = request._messages  # type: ignore[attr-defined]
+            # What it says itself is not added either: all that refreshes have said would be read at once.
             kept.used = kept.added_new = False
-            # Said to nobody: the next refresh says it again, and all of them together would be read at once.
-            kept._queued_messages = []
         return response
