@@ -76,10 +76,12 @@ class OddFilterMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        is_look = request.method == "GET" and request.GET and request.path_info.startswith("/admin/")
-        if not is_look or not isinstance(exception, OverflowError | DataError):
+        page = request.resolver_match.url_name if request.resolver_match else None
+        is_list = request.method == "GET" and request.GET and (page or "").endswith("_changelist")
+        if not is_list or not isinstance(exception, OverflowError | DataError):
             return None
-        logger.warning("%s cannot be filtered by %s: %s", request.path_info, request.GET.urlencode()[:200], exception)
+        asked = request.GET.urlencode()[:200]
+        logger.warning("%s cannot be filtered by %s", request.path_info, asked, exc_info=exception)
         messages.error(request, _("This list cannot be filtered by what stood in its address: it is shown as a whole."))
         return HttpResponseRedirect(request.path)
 

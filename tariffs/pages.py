@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -103,7 +104,8 @@ class TariffPages:
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
         if is_preview(request):
-            active = RoamingTariff.objects.filter(pk=object_id or 0, status=TariffStatus.ACTIVE).first()
+            stored = self.get_object(request, unquote(object_id)) if object_id else None
+            active = stored if stored is not None and stored.status == TariffStatus.ACTIVE else None
             request.version_before = current_version(active) if active else None  # type: ignore[attr-defined]
         try:
             return super().changeform_view(request, object_id, *args, **kwargs)  # type: ignore[misc]

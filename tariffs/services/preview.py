@@ -34,6 +34,7 @@ _EXAMPLES = (
     (0, time(22, 30), 40, 240, 240),
     (5, time(12), 20, 60, 0),
 )
+FARTHEST = 3650 * DAY
 # Such a change of a price is more often a slip of the decimal point than a decision.
 _LARGE = 2
 
@@ -72,7 +73,7 @@ def preview(tariff: RoamingTariff, before: TariffVersion | None, now: datetime, 
     if not details:
         return Preview(_effect(tariff, before, now), (gettext("No detail yet, so there is no price."),))
     after = TariffVersion(tariff=tariff, number=0, content=build_content(tariff))
-    examples = _examples(max(now, tariff.valid_from or now), zone)
+    examples = _examples(_begin(tariff, now), zone)
     now_costs, then_costs = (_costs(version, examples) for version in (before, after))
     pairs = list(zip(examples, now_costs, then_costs, strict=True))
     warnings = [
@@ -87,6 +88,11 @@ def preview(tariff: RoamingTariff, before: TariffVersion | None, now: datetime, 
         _blocked(after, details),
         tuple(_texts(before, after)),
     )
+
+
+def _begin(tariff: RoamingTariff, now: datetime) -> datetime:
+    """From when it is looked at. After the last day of the year 9999 there is no week."""
+    return min(max(now, tariff.valid_from or now), now + FARTHEST)
 
 
 def _examples(day: datetime, zone: ZoneInfo) -> list[Example]:
@@ -138,7 +144,7 @@ def _warnings_of_time(
         )
     if tariff.valid_until is not None and tariff.valid_until <= now:
         yield gettext("Its validity is over: no session would begin with it.")
-    week = week_of(details, (max(now, tariff.valid_from or now) + 7 * DAY).astimezone(zone).date(), zone)
+    week = week_of(details, (_begin(tariff, now) + 7 * DAY).astimezone(zone).date(), zone)
     uncovered = [one.until - one.since for day in week for one in day.stretches if one.detail is None]
     free = sum(uncovered, timedelta()) // timedelta(hours=1)
     if free:

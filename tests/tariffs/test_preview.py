@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.messages import get_messages
+from django.urls import reverse
 from django.utils import timezone
 
 from tariffs.models import RoamingTariff, TariffDetail, TariffText, TariffVersion
@@ -109,3 +110,13 @@ def test_an_inactive_tariff_says_that_partners_lose_it(root):
 def test_a_form_with_errors_comes_back_with_them(root):
     answer = look(root, page(make_published()), preauthorisation="0")
     assert "an amount that a card can pay" in answer.content.decode()
+
+
+def test_a_validity_from_the_end_of_all_dates_is_looked_at_like_any_other(root):
+    last = {"valid_from_0": "9999-12-31", "valid_from_1": "00:00"}
+    assert "applies from" in look(root, page(make_published()), **last).context["preview"].effect
+
+
+def test_no_tariff_of_that_name_is_no_error_of_the_server(root):
+    address = reverse("admin:tariffs_roamingtariff_change", args=["abc"])
+    assert root.post(address, {"_preview": "1"}).status_code == 302
